@@ -19,7 +19,7 @@ FLOORS := tests/bulk/test_engine.py tests/bulk/test_sinks.py tests/client/test_b
 	tests/transports/test_tls.py tests/watch
 
 .DEFAULT_GOAL := help
-.PHONY: help setup peers test test-all test-again test-uvloop test-floors soak fuzz dist-check lock check lint format types architecture \
+.PHONY: help setup peers test test-all test-again test-uvloop test-floors cache-tests soak fuzz dist-check lock check lint format types architecture \
 	bench demo docs docs-serve clean distclean
 
 help: ## list the targets
@@ -48,6 +48,9 @@ test-uvloop: ## the tests that open sockets, over both transports, on uvloop's e
 
 test-floors: ## a quick part of it with the lowest versions that pyproject.toml allows (Python 3.11)
 	@PYTHON=python3.11 LOCK=requirements/floors.lock $(RUN) python -m pytest -q $(WORKERS) $(FLOORS) $(ARGS)
+
+cache-tests: ## run the public HTTP cache test suite (SUITE=checkout; the pinned commit is cloned otherwise)
+	@$(RUN) python tests/support/cache_checkout.py $(SUITE) $(ARGS)
 
 soak: ## everything on under load for ten minutes: nothing may grow (ARGS='--seconds 60 --rate 500')
 	@$(RUN) python tests/soak/soak.py $(ARGS)

@@ -14,7 +14,7 @@ from asyncapi.version import VERSION
 if TYPE_CHECKING:
     from asyncapi.calls.inbound import inbound
     from asyncapi.client.client import Client
-    from asyncapi.client.stats import EndpointStats, Stats
+    from asyncapi.client.stats import EndpointStats, LearnedStats, Stats
     from asyncapi.credentials import (
         ApiKey,
         AWSSigV4,
@@ -108,6 +108,7 @@ if TYPE_CHECKING:
         Endpoints,
         Fallback,
         Hedge,
+        Learned,
         LinkHeader,
         Mesh,
         NextUrl,
@@ -126,6 +127,7 @@ if TYPE_CHECKING:
     from asyncapi.speakers.graphql_subscription import Subscription
     from asyncapi.speakers.websocket import WebSocket
     from asyncapi.stores.redis_tokens import RedisStore
+    from asyncapi.stores.sqlite import SQLiteStore
     from asyncapi.streaming.events import Events
     from asyncapi.streaming.response import StreamedResponse
     from asyncapi.streaming.stream import JSONLines, Stream
@@ -189,6 +191,8 @@ __all__ = [
     "JSONLines",
     "Key",
     "KeyPool",
+    "Learned",
+    "LearnedStats",
     "LinkHeader",
     "Mesh",
     "NextUrl",
@@ -222,6 +226,7 @@ __all__ = [
     "RequestTimeout",
     "Response",
     "Retry",
+    "SQLiteStore",
     "SchemaError",
     "ServerError",
     "ServerSentEvent",
@@ -253,7 +258,7 @@ __all__ = [
 _HOMES = {
     "calls.inbound": "inbound",
     "client.client": "Client",
-    "client.stats": "EndpointStats Stats",
+    "client.stats": "EndpointStats LearnedStats Stats",
     "credentials": (
         "ApiKey AWSSigV4 Basic Bearer Digest Env File Issuer Key KeyPool "
         "OAuth2AuthorizationCode OAuth2ClientCredentials OAuth2DeviceCode OAuth2JWTBearer "
@@ -278,7 +283,7 @@ _HOMES = {
     "sansio.http.sse": "ServerSentEvent",
     "settings": (
         "HTTP2 TLS Adaptive Breaker Budget Cache CostBudget Cursor Egress Endpoint Endpoints Fallback Hedge "
-        "LinkHeader Mesh NextUrl Offset PageNumber RateLimit Redis Retry Timeout"
+        "Learned LinkHeader Mesh NextUrl Offset PageNumber RateLimit Redis Retry Timeout"
     ),
     "speakers.websocket": "WebSocket",
     "speakers.graphql": "GraphQL",
@@ -288,6 +293,7 @@ _HOMES = {
     "speakers.graphql_results": "GraphQLResult",
     "speakers.graphql_subscription": "Subscription",
     "stores.redis_tokens": "RedisStore",
+    "stores.sqlite": "SQLiteStore",
     "streaming.events": "Events",
     "streaming.response": "StreamedResponse",
     "streaming.stream": "JSONLines Stream",

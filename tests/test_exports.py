@@ -22,7 +22,7 @@ NAMES = {
     "Cache", "Egress", "EgressDenied", "InsecureTLSWarning", "Fallback", "CostBudget", "RateExceeded", "Adaptive",
     "GraphQL", "GraphQLBaseClient", "GraphQLError", "GraphQLOperation", "GraphQLResult", "IncrementalResults", "RPCError",
     "Subscription",
-    "Alert", "Breaker", "Endpoint", "EndpointStats", "Endpoints", "Hedge", "HTTP2", "Mesh",
+    "Alert", "Breaker", "Endpoint", "EndpointStats", "Endpoints", "Hedge", "HTTP2", "Mesh", "Learned", "LearnedStats",
     "AsyncAPIError", "AuthError", "BadRequest", "BudgetSpent", "CircuitOpen", "ClientError", "ConfigError", "Conflict",
     "ConnectError", "DeadlineExceeded", "DecodeError", "Forbidden", "Gone", "NotFound", "PaymentRequired",
     "OutcomeUnknown", "ProtocolError", "QueueFull", "RateLimited", "RejectedError", "RequestTimeout", "SchemaError", "ServerError",

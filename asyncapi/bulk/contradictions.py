@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from asyncapi.errors import ConfigError
-from asyncapi.settings import TLS
+from asyncapi.settings import TLS, Retry
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,6 +27,7 @@ def check(job: Job) -> None:
 def _pairs(job: Job) -> Iterator[tuple[bool, str]]:
     yield from _requests(job)
     yield from _limits(job)
+    yield from _retries(job)
     yield from _results(job)
 
 
@@ -63,6 +64,19 @@ def _limits(job: Job) -> Iterator[tuple[bool, str]]:
     yield (
         job.tokens is not None and job.weight_from is None,
         "--tokens limits the tokens that the rows take: name their column too, with --weight-from COLUMN",
+    )
+
+
+def _retries(job: Job) -> Iterator[tuple[bool, str]]:
+    learns = job.retry_policy is not None
+    yield (
+        learns and job.retry is None,
+        "--retry-policy says which retries pay, and retry=None sends none: give one of them",
+    )
+    own = isinstance(job.retry, Retry) and (job.retry.retry is not None or job.retry.wait is not None)
+    yield (
+        learns and own,
+        "--retry-policy decides what the strategies of Job(retry=Retry(retry=, wait=)) decide: give one of them",
     )
 
 

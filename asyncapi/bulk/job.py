@@ -68,6 +68,7 @@ class Job:
         pace: Whether to follow the rate limits that each host states, so that a shared limit pauses the job; else only
             the rows wait that the host refuses.
         retry: Attempts in all, a `Retry`, or None for a single attempt. By default a server may ask to wait an hour.
+        retry_policy: "learned" learns which retries pay and after what wait (`Learned`), with 6 attempts by default.
         retry_on: Statuses and names of errors (429, "ConnectError") to retry, in place of the usual ones. A request
             that the server may have processed is never sent twice all the same, unless it is safe to.
         retry_budget: Retries as a share of the rows (0.5 for half as many), or "none" for as many as `retry` says at
@@ -135,6 +136,7 @@ class Job:
     weight_from: str | None = None
     pace: bool = True
     retry: Retry | Annotated[int, Bounds(ge=1)] | None = Retry(max_retry_after=_HOUR)
+    retry_policy: Literal["learned"] | None = None
     retry_on: tuple[Status | str, ...] | None = None
     retry_budget: Annotated[float, Bounds(ge=0, le=10)] | Literal["none"] | None = None
     max_wait: Annotated[float, Bounds(gt=0)] = _DAY

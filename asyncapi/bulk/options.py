@@ -44,6 +44,7 @@ class JobOptions(TypedDict, total=False):
     weight_from: str | None
     pace: bool
     retry: Retry | int | None
+    retry_policy: Literal["learned"] | None
     retry_on: tuple[int | str, ...] | None
     retry_budget: float | Literal["none"] | None
     max_wait: float

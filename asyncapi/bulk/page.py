@@ -40,6 +40,7 @@ _WAITS = {
     "concurrency": "attempts waited for a place",
     "pace": "attempts waited for the pace of their host",
     "auth": "attempts waited for a credential",
+    "hold": "attempts waited for a host that refused connections",
 }
 
 
@@ -118,6 +119,8 @@ def _tiles(summary: Summary) -> Iterator[str]:
     if summary.skipped:
         yield tile("rows done before", f"{summary.skipped:,}")
     yield tile("retries", f"{summary.retries:,}")
+    if summary.refused:
+        yield tile("rows not sent again", f"{summary.refused:,}", "bad")
     yield tile("rows a second", f"{summary.rate:,.0f}" if summary.rate >= 10 else f"{summary.rate:.2f}")  # noqa: PLR2004
     yield tile("duration", clock(summary.elapsed))
     if summary.bytes:
@@ -139,6 +142,8 @@ def _sections(facts: Facts, summary: Summary, tally: Tally) -> Iterator[str]:
     held = list(_holds(summary.held, summary.paused, tally.waits))
     if held:
         yield card("What held rows back", tables.facts(held), wide=True)
+    if summary.learned:
+        yield card("What was learned of retries", tables.facts(list(summary.learned.items())), wide=True)
     if tally.hosts:
         yield card("Hosts", tables.hosts(tally.hosts), wide=True)
     if tally.failures:

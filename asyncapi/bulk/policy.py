@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from asyncapi.bulk.weights import Weights
 from asyncapi.credentials import ApiKey, Basic, Bearer
 from asyncapi.errors import ConfigError
-from asyncapi.settings import TLS, Adaptive, Budget, RateLimit, Redis, Retry, Timeout
+from asyncapi.settings import TLS, Adaptive, Budget, CostBudget, Learned, RateLimit, Redis, Retry, Timeout
 
 if TYPE_CHECKING:
     from asyncapi.bulk.job import Job
@@ -73,6 +73,11 @@ def retries(job: Job) -> Retry | None:
     if retry is None:
         return None
     budget = retry.budget
+    if job.retry_policy is not None and retry.policy is None:
+        retry = replace(retry, policy=Learned())
+        budget = retry.budget
+        if budget == Budget():  # the usual one, which a policy replaces
+            budget = CostBudget(crowding=True)
     if job.retry_budget is not None:
         floor = budget.floor if isinstance(budget, Budget) else Budget().floor
         budget = None if job.retry_budget == "none" else Budget(job.retry_budget, floor)

@@ -69,6 +69,7 @@ class Progress:
         held: Rows that are held back now, by the word for what holds them back (docs/bulk.md).
         notes: What else the job waits for, in words: hosts that have asked for it, a locked output.
         queued: Rows pulled from the input that wait for their turn: neither settled nor being sent.
+        refused: Rows that were not sent again because learned retries saw no use in it.
         retries_by: Retries by the status or the error of the attempt that was repeated.
         bytes: Bytes of decoded bodies so far.
         hosts: The hosts with the most rows, if there are several.
@@ -98,6 +99,7 @@ class Progress:
     queued: int = 0
     retries_by: Mapping[str, int] = field(default_factory=dict)
     bytes: int = 0
+    refused: int = 0
     hosts: Sequence[HostProgress] = ()
     warnings: Sequence[str] = ()
 

@@ -8,7 +8,7 @@ the same: a request that the server may have processed is not sent twice, unless
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from asyncapi import errors
 from asyncapi.errors import ConfigError, StatusError, TransportError, status_class
@@ -34,6 +34,7 @@ class RetryOn:
 
     statuses: frozenset[int]
     kinds: tuple[type[TransportError], ...]
+    names_kinds: ClassVar[bool] = True  # and leaves to `Retry(policy=)` whether a retry pays
 
     @classmethod
     def of(cls, chosen: Iterable[int | str]) -> RetryOn:

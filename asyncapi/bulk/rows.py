@@ -41,6 +41,9 @@ UNKNOWN = "unknown: was in flight when the job stopped; not sent again"
 REDIRECTED = " [redirected]"
 """Ends the error of a request that must not be sent twice: it got a redirect, and what it was redirected to failed."""
 
+POLICY = "policy"
+"""Ends the error of a row that learned retries did not send again, in brackets."""
+
 COLUMNS = ("id", "url", "status", "ok", "data", "error", "attempts", "elapsed_ms", "at")
 
 BIGGEST_INT = 2**63  # of SQLite, and of most that read tables
@@ -67,7 +70,7 @@ def row_of(item: Item, outcome: Outcome[Any], read: Callable[[Response], Any] | 
     if error is None:
         row["data"] = data
     else:
-        held_by = word(error)
+        held_by = word(error) or (POLICY if error.held_by == POLICY else None)
         row["error"] = _encodable(f"{type(error).__name__}: {error.message}"[:_ERROR_SHOWN])
         row["error"] += f" [{held_by}]" if held_by is not None else ""
         if item.method not in IDEMPOTENT and any(attempt.why.startswith("redirect") for attempt in outcome.attempts):

@@ -14,6 +14,9 @@ from asyncapi.errors import ConfigError
 
 if TYPE_CHECKING:
     from asyncapi.bulk.engine import Engine
+    from asyncapi.client.stats import LearnedStats
+
+_LEARNED = 5  # kinds of failures
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,9 +44,12 @@ class Summary:
         stopped: Why the job ended early, or None.
         exit_code: 0 all rows are ok, 1 some are not, or the job stopped early, 2 the input is broken, 130 interrupted.
         held: Rows that were held back, by the word for what held them back (docs/bulk.md).
+        refused: Rows that were not sent again because learned retries saw no use in it.
         retries_by: Retries by the status or the error of the attempt that was repeated.
         bytes: Bytes of decoded bodies.
         retried: Failed rows of the output that were sent again (`Job.retry_failed`): `ok` of them are now ok.
+        learned: What was learned of retries (`Job.retry_policy`), in words, by host, kind of failure and route: the
+            wait that is best, and how many retries after it ended well. Those of which most is known.
         notes: What else the user should know, in words: ids that are there twice, rows that were not sent again.
     """
 
@@ -69,7 +75,9 @@ class Summary:
     held: Mapping[str, int] = field(default_factory=dict)
     retries_by: Mapping[str, int] = field(default_factory=dict)
     bytes: int = 0
+    refused: int = 0
     retried: int = 0
+    learned: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
 
@@ -91,8 +99,23 @@ def summary_of(engine: Engine, *, skipped: int = 0, skipped_failed: int = 0) -> 
         report=None,
         stopped=engine.stopped,
         exit_code=engine.code or (1 if tally.failed + tally.unknown + skipped_failed else 0),
+        learned=learned_text(engine.stats().learned),
         notes=tuple(engine.notes),
     )
+
+
+def learned_text(learned: Mapping[str, Mapping[str, LearnedStats]]) -> dict[str, str]:
+    """Say of the kinds of failures that were retried most what was learned of them."""
+    known = [(host, name, stats) for host, kinds in learned.items() for name, stats in kinds.items()]
+    known.sort(key=lambda entry: -entry[2].good - entry[2].bad)
+    return {f"{name} of {host}": _learned_text(stats) for host, name, stats in known[:_LEARNED]}
+
+
+def _learned_text(stats: LearnedStats) -> str:
+    if stats.choice is None:
+        return f"no retry: {round(stats.good)} of {round(stats.good + stats.bad)} ended well"
+    good, bad = stats.waits.get(stats.choice, (0.0, 0.0))
+    return f"best after {stats.choice:g} s: {round(good)} of {round(good + bad)} ended well"
 
 
 def check_summary(path: Path) -> None:

@@ -15,6 +15,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from asyncapi.bulk.progress import HostProgress
+from asyncapi.bulk.rows import POLICY
 from asyncapi.bulk.timeline import Timeline, add_counts
 from asyncapi.messages.response import Response
 from asyncapi.redact import redact_url
@@ -34,6 +35,7 @@ _SAMPLES = 10
 _KINDS = 50
 _HOSTS = 256
 _TOP = 5  # hosts that are shown while the job runs
+_REFUSED = f"[{POLICY}]"
 _TEXT = 300  # characters of an error that are kept
 _NOTICED = 0.05  # seconds that an attempt waits for a limit, to count as limited by it
 _PAUSE = 1.0  # seconds: a shorter wait is the pace of the host, not a pause
@@ -82,6 +84,7 @@ class Tally:
         failed: Rows with an error.
         unknown: Rows that were in flight when an earlier run died.
         retries: Attempts that repeated a failed one; following a redirect is none.
+        refused: Rows that were not sent again because learned retries saw no use in it.
         retries_by: The same by the reason: the status or the error of the attempt that was repeated.
         again: Rows that didn't take one attempt, by how many they took; 5 stands for 5 and more.
         by_status: Rows by the last HTTP status seen.
@@ -99,6 +102,7 @@ class Tally:
     failed: int = 0
     unknown: int = 0
     retries: int = 0
+    refused: int = 0
     retries_by: dict[str, int] = field(default_factory=dict)
     again: dict[int, int] = field(default_factory=dict)
     by_status: dict[int, int] = field(default_factory=dict)
@@ -216,6 +220,7 @@ class Tally:
         self.failed += other.failed
         self.unknown += other.unknown
         self.retries += other.retries
+        self.refused += other.refused
         add_counts(self.again, other.again)
         add_counts(self.by_status, other.by_status)
         for counts, more in ((self.retries_by, other.retries_by), (self.by_error, other.by_error)):
@@ -247,6 +252,7 @@ class Tally:
             "failed": self.failed,
             "unknown": self.unknown,
             "retries": self.retries,
+            "refused": self.refused,
             "retries_by": most(self.retries_by),
             "bytes": self.size,
             "by_status": dict(sorted(self.by_status.items())),
@@ -284,6 +290,7 @@ class Tally:
     def _fail(self, row: Row) -> None:
         self.failed += 1
         error = row["error"]
+        self.refused += error.endswith(_REFUSED)
         kind = _count_kind(self.by_error, error.partition(":")[0], 1)
         if kind not in self.examples:
             self.examples[kind] = error[:_TEXT]

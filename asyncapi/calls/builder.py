@@ -30,7 +30,6 @@ from asyncapi.calls.arguments import (
 )
 from asyncapi.errors import ConfigError
 from asyncapi.layers import deadline
-from asyncapi.layers.retry import retrying_call
 from asyncapi.messages import encoding
 from asyncapi.messages.base_url import base_of, root_of
 from asyncapi.messages.call import Call, CallSettings
@@ -40,6 +39,7 @@ from asyncapi.messages.uri import has_dot_segments
 from asyncapi.redact import redact_broken, redact_url
 from asyncapi.sansio.failures.idempotency import UsedKeys
 from asyncapi.sansio.failures.resend import METHODS
+from asyncapi.scheduling.retrying import retrying_call
 from asyncapi.types import UNSET, Unset
 from asyncapi.version import VERSION
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from asyncapi.clock import SYSTEM
 from asyncapi.errors import ConfigError
 from asyncapi.layers.deadline import deadline
-from asyncapi.layers.retry import no_retries
 from asyncapi.sansio.failures.propagation import read_timeout, retried_above
+from asyncapi.scheduling.retrying import no_retries
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -1,4 +1,4 @@
-"""The command line: `asyncapi fetch`, `report`, `serve`, `generate`. It parses and shows; others do the work.
+"""The command line: `asyncapi fetch`, `report`, `serve`, `trace`, `generate`. It parses and shows; others do the work.
 
 Rules:
 1. No traceback ever reaches the user.
@@ -49,6 +49,7 @@ app: Group = Group(
     "asyncapi",
     {
         "fetch": "asyncapi.cli.fetch", "report": "asyncapi.cli.report", "serve": "asyncapi.cli.serve",
+        "trace": "asyncapi.cli.trace",
         "generate": "asyncapi.cli.generate",
     },
     [

@@ -67,6 +67,8 @@ def _mix(now: Progress) -> Iterator[Item]:
 
 def _retries(now: Progress) -> Iterator[Item]:
     yield f"retries {now.retries:,}", ""
+    if now.refused:
+        yield f"not sent again {now.refused:,}", "yellow"
     for reason, count in list(now.retries_by.items())[:_KINDS]:
         yield f"after {reason}: {count:,}", "yellow"
 

@@ -125,6 +125,8 @@ def _retries(job: Job) -> str:
         return "none"
     most = "attempts without end" if retry.max_attempts is None else f"{retry.max_attempts} attempts a row"
     on = "" if job.retry_on is None else f" after {', '.join(map(str, job.retry_on))}"
+    if retry.policy is not None:
+        on += ", as it learns which retries help"
     budget = retry.budget
     if budget is None:
         return f"up to {most}{on}, without a retry budget"

@@ -207,6 +207,11 @@ TABLE: Table = {
     "Retries and failures": (
         Opt("retry", "--retry", "N", "Maximum number of attempts per row; 1 for no retries.", COUNT, "4"),
         Opt(
+            "retry_policy", "--retry-policy", "POLICY",
+            "What decides on retries, within all other limits: learned, by which have helped so far (--retry: 6).",
+            choice("learned"),
+        ),
+        Opt(
             "retry_on", "--retry-on", "LIST", "What to retry, in place of the usual: 429,503,ConnectError.",
             Kind(causes, many=True),
         ),

@@ -47,6 +47,8 @@ def line(now: Progress) -> str:
     if now.queued:
         parts.append(f"{now.queued:,} queued")
     parts += [f"p50 {ms_text(now.p50)}", f"p95 {ms_text(now.p95)}", f"{now.retries:,} retries"]
+    if now.refused:
+        parts.append(f"{now.refused:,} not sent again")
     return ", ".join((*parts, *waits(now)))
 
 
@@ -79,6 +81,7 @@ def summary_lines(summary: Summary, width: int | None = None, *, known: Collecti
     ]
     reasons = f": {most({f'after {reason}:': count for reason, count in summary.retries_by.items()})}"
     lines.append(f"  retries    {summary.retries:,}{reasons if summary.retries_by else ''}")
+    lines += _learned(summary)
     if summary.bytes:
         lines.append(f"  bodies     {bytes_text(summary.bytes)}")
     if summary.paused >= PAUSE:
@@ -99,6 +102,13 @@ def summary_lines(summary: Summary, width: int | None = None, *, known: Collecti
         if summary.output != "-":
             lines.append("To continue, run the same command with --resume.")
     return lines if width is None else [part for text in lines for part in _folded(text, width)]
+
+
+def _learned(summary: Summary) -> list[str]:
+    """Say what learned retries have decided."""
+    refused = f"  not again  {summary.refused:,} rows: learned retries saw no use in it (--retry-policy)"
+    lines = [refused] if summary.refused else []
+    return lines + [f"  learned    {name}: {text}" for name, text in summary.learned.items()]
 
 
 def _folded(text: str, width: int) -> list[str]:

@@ -13,24 +13,25 @@
     8  single-flight         identical calls share everything below; each keeps its own deadline
     9  fallback              what to do once retries are spent, within the deadline
     10 retry                 owns the retry budget and Retry-After
-    11 hedge                 sends a second copy of an attempt that is late, where that is safe
-    12 redirect              each hop is an attempt of its own below here: limits and credentials go by its host
+    11 hold                  above what an attempt costs: a call that waits for its host holds no token and no slot
+    12 hedge                 sends a second copy of an attempt that is late, where that is safe
+    13 redirect              each hop is an attempt of its own below here: limits and credentials go by its host
     -- once per attempt from here --
-    13 balance               picks the endpoint of the attempt, where the client has several: a retry or a hedge goes
+    14 balance               picks the endpoint of the attempt, where the client has several: a retry or a hedge goes
                              elsewhere, and what follows goes by its host
-    14 breaker               refuses an attempt before it takes a token or a slot
-    15 rate                  our own rate limits; per attempt, because servers count attempts and not calls
-    16 pace                  the rate limits that the server announces
-    17 concurrency           after both: an attempt that waits for a token must not hold a slot
-    18 breaker (again)       refuses attempts whose circuit opened while they waited in a queue
-    19 propagation           writes the time left into a header, after every wait of ours
-    20 mesh                  tells a mesh in headers who retries, and how long we wait
-    21 auth                  gets the credential for the attempt's origin, fresh after every wait
-    22 watch (attempts)      a span per attempt, and the headers that carry the trace on
-    23 telemetry (attempts)  one record per attempt, with the reason why it was sent
-    24 auth (sign)           writes the credential, which no layer above may see, onto a copy of the request
-    25 chaos                 injects the faults of tests, which every layer meets as real ones
-    26 transport             attempt limit = min(setting, time left)
+    15 breaker               refuses an attempt before it takes a token or a slot
+    16 rate                  our own rate limits; per attempt, because servers count attempts and not calls
+    17 pace                  the rate limits that the server announces
+    18 concurrency           after both: an attempt that waits for a token must not hold a slot
+    19 breaker (again)       refuses attempts whose circuit opened while they waited in a queue
+    20 propagation           writes the time left into a header, after every wait of ours
+    21 mesh                  tells a mesh in headers who retries, and how long we wait
+    22 auth                  gets the credential for the attempt's origin, fresh after every wait
+    23 watch (attempts)      a span per attempt, and the headers that carry the trace on
+    24 telemetry (attempts)  one record per attempt, with the reason why it was sent
+    25 auth (sign)           writes the credential, which no layer above may see, onto a copy of the request
+    26 chaos                 injects the faults of tests, which every layer meets as real ones
+    27 transport             attempt limit = min(setting, time left)
 
 Invariants (held by tests/client/test_chain.py and the tests of each layer):
 
@@ -53,14 +54,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from math import inf
 from typing import TYPE_CHECKING
 
-from asyncapi.errors import ConfigError
+from asyncapi.client.limits import weigher
 from asyncapi.layers import telemetry
 from asyncapi.layers.auth import auth, sign
 from asyncapi.layers.breaker import breaker, breaker_again
 from asyncapi.layers.cache import cache
+from asyncapi.layers.cache_ranges import cache_ranges
 from asyncapi.layers.chaos import chaos
 from asyncapi.layers.concurrency import concurrency
 from asyncapi.layers.deadline import in_this_task, within_deadline
@@ -82,9 +83,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from asyncapi.client.state import ClientState
-    from asyncapi.messages.request import Request
-    from asyncapi.scheduling.wait_queue import Weights
-    from asyncapi.settings import RateLimit
     from asyncapi.types import Layer
 
 PROBE_EVERY = 5.0  # seconds between two probes of a host that a fallback replaces
@@ -175,11 +173,12 @@ def _cache(state: ClientState) -> Iterator[Step]:
     settings = state.settings.cache
     if settings is not None and state.cached is not None and state.answers is not None:
         unchanged = None if state.principals is None else state.principals.unchanged
-        yield Step(
-            "cache",
-            settings.describe(),
-            cache(state.answers, settings, state.cached, state.clock, unchanged, fetching=state.fetching),
-        )
+        layer = cache(
+            state.answers, settings, state.cached, state.clock, unchanged,
+            fetching=state.fetching, background=state.background, follows=state.settings.redirects > 0,
+            aside=cache_ranges, lasting=state.lasting, turns=state.turns,
+        )  # fmt: skip
+        yield Step("cache", settings.describe(), layer)
 
 
 def _body_snapshot(state: ClientState) -> Iterator[Step]:
@@ -197,8 +196,15 @@ def _fallback(state: ClientState) -> Iterator[Step]:
     settings = state.settings
     if settings.fallback and state.answers is not None:
         last_good = LastGood(state.answers, None if state.principals is None else state.principals.unchanged)
+        policy = None if settings.retry is None else settings.retry.policy
         layer = fallback(
-            settings.fallback, settings.base, last_good, state.watchdog, state.clock, probe_every=PROBE_EVERY
+            settings.fallback,
+            settings.base,
+            last_good,
+            state.watchdog,
+            state.clock,
+            probe_every=PROBE_EVERY,
+            explore=policy.explore if policy is not None and policy.degrade else 0.0,
         )
         yield Step("fallback", ", ".join(each.describe() for each in settings.fallback), layer)
 
@@ -206,7 +212,8 @@ def _fallback(state: ClientState) -> Iterator[Step]:
 def _retry(state: ClientState) -> Iterator[Step]:
     settings = state.settings.retry
     text = "none, but for a kept connection that proves closed" if settings is None else settings.describe()
-    counted = settings is not None and isinstance(settings.budget, CostBudget)  # as the AWS SDKs count throttling
+    # as the AWS SDKs count throttling; not so where a policy brings such a budget
+    counted = settings is not None and settings.policy is None and isinstance(settings.budget, CostBudget)
     mesh = state.settings.mesh
     layer = retry(
         state.budgets,
@@ -214,8 +221,16 @@ def _retry(state: ClientState) -> Iterator[Step]:
         paced=state.paces is not None,
         counted=counted,
         behind_mesh=isinstance(mesh, Mesh) and mesh.retry == "mesh",
+        learned=state.lessons,
     )
     yield Step("retry", text, layer)
+
+
+def _hold(state: ClientState) -> Iterator[Step]:
+    if state.lines is not None:
+        from asyncapi.layers.hold import hold  # noqa: PLC0415 - most clients learn no retries
+
+        yield Step("hold", "one call at a time to a host that refuses connections", hold(state.lines, state.clock))
 
 
 def _hedge(state: ClientState) -> Iterator[Step]:
@@ -247,7 +262,7 @@ def _rate(state: ClientState) -> Iterator[Step]:
     for by, limits, limiters in state.limiters:
         text = ", ".join(f"{limit.amount:g} per {limit.per:g} s" for limit in limits)
         by_host = by == "host"
-        layer = rate(limiters, _weigh(limits), state.clock, by_host=by_host, max_queue=state.settings.max_queue)
+        layer = rate(limiters, weigher(limits), state.clock, by_host=by_host, max_queue=state.settings.max_queue)
         yield Step("rate", f"{text} for {'each host' if by_host else 'the client'}", layer)
 
 
@@ -260,25 +275,6 @@ def _pace(state: ClientState) -> Iterator[Step]:
         who = "each host" if key is None else "each key"
         learned = "; a rate is inferred for every call" if infer else ""
         yield Step("pace", f"limits announced for {who}: Retry-After, RateLimit, X-RateLimit{learned}", layer)
-
-
-def _weigh(limits: Sequence[RateLimit]) -> Callable[[Request], Weights]:
-    scales = [limit.weight for limit in limits]
-    if not any(scales):
-        ones = (1.0,) * len(scales)
-        return lambda _: ones
-    return lambda request: tuple(1.0 if scale is None else _checked(scale(request)) for scale in scales)
-
-
-def _checked(weight: float) -> float:
-    """Check what a user's `weight` function returned.
-
-    Raises:
-        ConfigError: It isn't a weight: the limit would be broken for good.
-    """
-    if not 0 <= weight < inf:
-        raise ConfigError(f"RateLimit(weight=...) gave {weight!r}: it must be a number, 0 or more")
-    return weight
 
 
 def _concurrency(state: ClientState) -> Iterator[Step]:
@@ -358,6 +354,7 @@ ORDER: tuple[Callable[[ClientState], Iterator[Step]], ...] = (
     _single_flight,
     _fallback,
     _retry,
+    _hold,
     _hedge,
     _redirect,
     _balance,

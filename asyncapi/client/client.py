@@ -115,7 +115,7 @@ class Client(CallMethods, ProtocolMethods):
             is left alone for five minutes, then longer. "prior" tries it without an offer. Needs the extra `http3`; not
             through a proxy or a Unix socket.
         layers: Layers of your own, outermost first, around all others: `send -> send`, as in `asyncapi.types.Layer`.
-        chaos: Faults on purpose, for tests: `asyncapi.testing.Chaos`.
+        chaos: Faults on purpose, for tests: an `asyncapi.testing.Chaos`, or the name of one of its presets.
         clock: The clock of tests.
 
     Raises:
@@ -164,7 +164,7 @@ class Client(CallMethods, ProtocolMethods):
         http2: bool | Literal["prior"] | HTTP2 = False,
         http3: bool | Literal["prior"] = False,
         layers: Sequence[Layer] = (),
-        chaos: Chaos | None = None,
+        chaos: Chaos | str | None = None,
         clock: Clock = SYSTEM,
     ) -> None:
         retries = retry if retry is None or isinstance(retry, Retry) else Retry(retry)
@@ -204,7 +204,7 @@ class Client(CallMethods, ProtocolMethods):
             deadline_header=deadline_header,
             attempt_header=attempt_header,
             mesh=mesh,
-            chaos=chaos,
+            chaos=None if chaos is None else _chaos_of(chaos),
             layers=layers,  # type: ignore[arg-type]  # any sequence
         )
         self._transport = choose_transport(
@@ -233,6 +233,7 @@ class Client(CallMethods, ProtocolMethods):
 
     async def __aenter__(self) -> Self:
         self._home.enter()
+        self._state.begin()
         return self
 
     async def __aexit__(
@@ -315,6 +316,12 @@ def _endpoints_of(endpoints: Any, base_url: str | URL) -> tuple[str | URL, Endpo
     from asyncapi.settings.endpoints import endpoints_of  # noqa: PLC0415 - most clients have one endpoint
 
     return endpoints_of(endpoints, base_url)
+
+
+def _chaos_of(chaos: Any) -> Chaos:
+    from asyncapi.settings.chaos import chaos_of  # noqa: PLC0415 - tests have it
+
+    return chaos_of(chaos)
 
 
 def _several(setting: Any) -> tuple[Any, ...]:

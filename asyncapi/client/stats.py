@@ -63,6 +63,26 @@ class EndpointStats:
 
 
 @dataclass(frozen=True, slots=True)
+class LearnedStats:
+    """What was learned of the retries of one kind of failure on one route; old retries count less (`Learned`).
+
+    Attributes:
+        good: Retries that ended well.
+        bad: Retries that did not.
+        waits: For each wait in seconds, how many retries after it ended well and how many did not; one counts half for
+            the wait next to its own.
+        choice: Seconds of the wait that was the best at the last decision; None if no retry was worth it.
+        refused: The share of the decisions that were against a retry.
+    """
+
+    good: float
+    bad: float
+    waits: dict[float, tuple[float, float]]
+    choice: float | None
+    refused: float
+
+
+@dataclass(frozen=True, slots=True)
 class Stats:
     """Counts since the client was made, and its state now. Durations are seconds.
 
@@ -82,7 +102,9 @@ class Stats:
         routes: The same by route, "GET /users/{id}" where calls have a `route=`, else "GET api.example.com". The first
             256 routes have figures of their own, all others are "other".
         degraded: Calls that a fallback has answered.
-        cache: What the cache did: hits, revalidated, stale, misses, stored; and bytes kept. Empty without one.
+        cache: What the cache did: hits, revalidated, stale, misses, stored; and bytes kept. Empty without one. Once a
+            response was used while it was revalidated: refreshed, and not_refreshed, in the background. With a
+            `store=` also its `entries`, and what this client has `evicted` and seen of `errors`.
         shared: Calls that joined another's flight (single-flight).
         hedged: Calls that a further copy has answered (hedging).
         concurrency: Attempts allowed at a time, or None where there is no fixed number.
@@ -100,6 +122,8 @@ class Stats:
             `refused`, the streams that servers have refused so far. Empty without `http2=`.
         http3: What is open over HTTP/3: `connections`, `streams` and `waiting` as for HTTP/2; and `broken`, the places
             where it is not tried for a while because it failed. Empty without `http3=`.
+        learned: What was learned of retries (`Retry(policy=Learned())`), by host, and by the kind of failure and the
+            route: "503 on GET /items".
     """
 
     calls: int
@@ -131,13 +155,14 @@ class Stats:
     http2: dict[str, int] = field(default_factory=dict)
     http3: dict[str, int] = field(default_factory=dict)
     endpoints: dict[str, EndpointStats] = field(default_factory=dict)
+    learned: dict[str, dict[str, LearnedStats]] = field(default_factory=dict)
 
 
 def snapshot(state: ClientState, http2: dict[str, int], http3: dict[str, int]) -> Stats:
     """The state of a client's state now; `http2` and `http3` are what its transport counts."""
     meter, now = state.meter, state.clock.now()
-    learned: dict[str, Gate] = state.gates or {}
-    gates = [*learned.values(), *([state.gate] if state.gate is not None else [])]
+    adaptive: dict[str, Gate] = state.gates or {}
+    gates = [*adaptive.values(), *([state.gate] if state.gate is not None else [])]
     limiters = [(key, limiter) for _, _, keyed in state.limiters for key, limiter in keyed.items()]
     paces: dict[str, Pace] = state.paces or {}
     limited = {host: pace.pacer for host, pace in paces.items() if pace.pacer.active}
@@ -166,7 +191,7 @@ def snapshot(state: ClientState, http2: dict[str, int], http3: dict[str, int]) -
         shared=state.flights.shared if state.flights is not None else 0,
         hedged=state.hedges.won if state.hedges is not None else 0,
         concurrency=state.gate.limit if state.gate is not None else None,
-        limits={host: gate.limit for host, gate in learned.items()},
+        limits={host: gate.limit for host, gate in adaptive.items()},
         circuits={key: circuit.snapshot(now) for key, circuit in (state.circuits or {}).items()},
         rate={key: [bucket.available(now) for bucket in limiter.buckets] for key, limiter in limiters},
         paused={host: wait for host, pacer in limited.items() if (wait := pacer.delay(now)) > 0},
@@ -177,6 +202,7 @@ def snapshot(state: ClientState, http2: dict[str, int], http3: dict[str, int]) -
         http2=http2,
         http3=http3,
         endpoints=_endpoints(state, now),
+        learned=_learned(state),
     )
 
 
@@ -186,6 +212,14 @@ def _endpoints(state: ClientState, now: float) -> dict[str, EndpointStats]:
     from asyncapi.client.endpoints import snapshots  # noqa: PLC0415 - most clients have one endpoint
 
     return snapshots(state.endpoints, now)
+
+
+def _learned(state: ClientState) -> dict[str, dict[str, LearnedStats]]:
+    if not state.learned:
+        return {}
+    from asyncapi.client.learned import snapshots  # noqa: PLC0415 - most clients learn no retries
+
+    return snapshots(state.learned)
 
 
 def _name(key: tuple[str, str]) -> str:
@@ -201,4 +235,9 @@ def _cache(state: ClientState) -> dict[str, int]:
     """The counts of the cache, and the bytes that it holds; empty where there is none."""
     if state.cached is None or state.answers is None:
         return {}
-    return {**asdict(state.cached), "bytes": state.answers.size}
+    counts, behind = asdict(state.cached), state.background
+    if behind is not None and behind.started:
+        counts |= {"refreshed": behind.started - behind.failed - len(behind), "not_refreshed": behind.failed}
+    if state.lasting is not None:
+        return {**counts, **asdict(state.lasting.counts), **state.lasting.occupancy()}
+    return {**counts, "bytes": state.answers.size}

@@ -32,8 +32,8 @@ class AsyncAPIError(Exception):
         phase: What the call was waiting for when its time ran out, else None.
         position: Where `Client.paginate` can continue (`start=`) after a page failed, else None.
         held_by: The setting of the client that refused the call or kept it from being sent again, in a word: "budget",
-            "pace", "breaker", "rate", "queue", "wait", "deadline" or "max_retry_after" (docs/resilience.md says how to
-            lift each); None where the host alone failed.
+            "pace", "breaker", "rate", "queue", "wait", "deadline", "max_retry_after", "policy" or "hold"
+            (docs/resilience.md says how to lift each); None where the host alone failed.
     """
 
     position: dict[str, Any] | None = None

@@ -4,72 +4,59 @@ Rules:
 1. `sansio/http/caching.py` decides what may be stored, what may be used, and what has to be revalidated.
 2. The principal of a response belongs to its key: credentials in the request's headers by their hash, the client's
    `auth=` by the user that it acts for (`call.principal`). Where that user is unknown, or has changed meanwhile, only a
-   response that says `public` is stored. A response after a redirect, or from a fallback, is not stored.
+   response that says `public` is stored. A response after a redirect, or from a fallback, is not stored. A
+   redirect is stored only where the client follows none.
 3. A write (POST, PUT, PATCH, DELETE ...) that succeeds, or that may have succeeded, invalidates what is stored for its
    URL, for the URL that it was redirected to, and for its `Location` and `Content-Location` of the same origin (section
    4.4). A response that was requested before the write and comes after it is not stored. A HEAD that shows another
-   representation invalidates the stored one (section 4.3.5).
-4. The cache handles a 304 by itself: a caller that sent no conditions gets the stored response. Requests with
-   conditions or ranges of their own, or with `no-store`, bypass the cache.
-5. Two calls that ask for the same URL at the same time both send a request: `single_flight` lets them share one.
+   representation invalidates the stored one; one that shows the same renews it (section 4.3.5).
+4. The cache handles a 304 by itself: a caller that sent no conditions gets the stored response. A request with
+   conditions, or for one range of bytes, is served from what is fresh; else it goes to the server as it is, and only a
+   part (206) of what comes is stored. A request with `no-store` bypasses the cache.
+5. Two calls that ask for the same URL at the same time both send a request: `single_flight` lets them share one; with a
+   store that several processes share, across these (`stores/turns.py`).
 6. A request's own `Host` is part of the key: it names another server behind the same address (RFC 9110 section 7.2).
-7. A streamed call gets what is stored; the response to a streamed call is not stored, not even in part.
+7. A streamed call gets what is stored, but no ranges of it; the response to a streamed call is not stored, not even in
+   part.
+8. A response that is used while it is revalidated (`stale-while-revalidate`) is requested in the background, once for
+   each key: no call waits for that or hears of its failure, and it has as much time as the call had.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import lru_cache
-from hashlib import sha256
+import asyncio
 from typing import TYPE_CHECKING
 
 from multidict import CIMultiDict
 
 from asyncapi.errors import RejectedError, TransportError
-from asyncapi.messages.response import Response
-from asyncapi.messages.target import Target
-from asyncapi.messages.uri import join
-from asyncapi.redact import is_secret
+from asyncapi.messages.call import Call
 from asyncapi.sansio.failures.resend import SAFE
-from asyncapi.sansio.http import caching
+from asyncapi.sansio.http import caching, partial_content
 from asyncapi.sansio.http.cache_control import directives
-from asyncapi.sansio.http.caching import Fetched, Stored
+from asyncapi.sansio.http.request_key import identity, key_headers
+from asyncapi.stores.shelf import REDIRECTS, Counts, Shelf, key_of, target_of, unavailable
+from asyncapi.stores.variants import Fetch, Variants
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable
 
     from asyncapi.clock import Clock
     from asyncapi.messages.request import Request
-    from asyncapi.sansio.http.caching import Record
+    from asyncapi.messages.response import Response
+    from asyncapi.sansio.http.caching import Fetched, Record, Stored
+    from asyncapi.scheduling.background import Background
     from asyncapi.settings import Cache
     from asyncapi.stores.answers import Answers
+    from asyncapi.stores.responses import Lasting
+    from asyncapi.stores.turns import Outcome, Turns
     from asyncapi.types import Layer, Send
 
-_NOT_MODIFIED = 304
+__all__ = ["Counts", "Fetch", "cache"]
+
+_OK, _PARTIAL, _NOT_MODIFIED, _UNSATISFIABLE = 200, 206, 304, 416
 _ERRORS = frozenset({500, 502, 503, 504})  # RFC 5861 section 4
-_is_secret = lru_cache(maxsize=1024)(is_secret)  # called for every header of every call
-_MOST_VARIANTS = 32  # of one URL
-_NOBODY_KNOWS = "?"  # the identity of no stored response
-_EVERYBODY = "public"  # the principal of responses that say `public`
-
-
-@dataclass(slots=True)
-class Counts:
-    """What the cache has done.
-
-    Attributes:
-        hits: Calls that got a stored response without a request.
-        revalidated: Calls whose stored response the server confirmed.
-        stale: Calls that got a stale response because the server could not be reached.
-        misses: Calls that got the whole response from the server.
-        stored: Responses stored.
-    """
-
-    hits: int = 0
-    revalidated: int = 0
-    stale: int = 0
-    misses: int = 0
-    stored: int = 0
+_REFRESH_LIMIT = 60.0  # seconds, where the call has no limit
 
 
 def cache(
@@ -80,6 +67,11 @@ def cache(
     unchanged: Callable[[Request], Awaitable[bool]] | None = None,
     *,
     fetching: dict[str, set[Fetch]] | None = None,
+    background: Background | None = None,
+    follows: bool = True,
+    aside: Callable[[Shelf, Counts], Layer] | None = None,
+    lasting: Lasting | None = None,
+    turns: Turns | None = None,
 ) -> Layer:
     """Respond from the store where that is allowed.
 
@@ -90,79 +82,158 @@ def cache(
         clock: Its date is what ages are counted by.
         unchanged: Whether `auth=` still acts for `call.principal`; None for a client with one user.
         fetching: Requests under way by key, where another chain of the same client shares them.
+        background: Runs what no call waits for (rule 8); None to let each call wait.
+        follows: Whether calls that don't say so themselves follow redirects.
+        aside: Makes what serves requests with ranges or conditions of their own (rule 4); None to pass them on.
+        lasting: Stores the responses in place of `answers`, where they outlive the client.
+        turns: Lets one of several processes fetch what all of them miss (rule 5).
     """
-    shared: dict[str, set[Fetch]] = {} if fetching is None else fetching
+    variants = Variants(answers, {} if fetching is None else fetching, lasting)
+    shelf = Shelf(variants, clock, unchanged, heuristic=settings.heuristic, redirects=follows)
 
     def layer(inner: Send) -> Send:
-        return _Cache(inner, answers, settings, counts, clock, fetching=shared, unchanged=unchanged).send
+        other = inner if aside is None else aside(shelf, counts)(inner)
+        return _Cache(
+            inner, other, shelf, settings=settings, counts=counts, clock=clock, background=background, turns=turns
+        ).send
 
     return layer
-
-
-class Fetch:
-    """A request under way, and whether a write to its URL has overtaken it (rule 3)."""
-
-    __slots__ = ("overtaken",)
-
-    def __init__(self) -> None:
-        self.overtaken: bool = False
 
 
 class _Cache:
     def __init__(
         self,
         inner: Send,
-        answers: Answers[tuple[Record, ...]],
+        aside: Send,
+        shelf: Shelf,
+        *,
         settings: Cache,
         counts: Counts,
         clock: Clock,
-        *,
-        fetching: dict[str, set[Fetch]],
-        unchanged: Callable[[Request], Awaitable[bool]] | None,
+        background: Background | None,
+        turns: Turns | None,
     ) -> None:
-        self._unchanged = unchanged
+        self._turns = turns
         self._inner = inner
-        self._answers = answers
+        self._aside = aside
+        self._shelf = shelf
         self._settings = settings
         self._counts = counts
-        self._now = clock.wall
-        self._fetching = fetching
+        self._clock = clock
+        self._background = background
 
     async def send(self, request: Request) -> Response:
         if request.method not in SAFE:
             return await self._write(request)
         if request.method == "HEAD":
-            response = await self._inner(request)
-            self._compare(request, response)
-            return response
-        if request.call.upgrade is not None:  # a connection can't be stored
+            return await self._head(request)
+        if request.content is not None or request.call.upgrade is not None:  # a connection can't be stored
             return await self._inner(request)
-        if request.redirects is not None:  # what it gets is no response for calls that follow as many as usual
-            return await self._inner(request)
-        if request.content is not None or not caching.concerns(request.method, request.headers):  # rule 4
-            return await self._inner(request)
-        identity, key = _identity(request, request.call.principal), _key(request)
-        variants = self._answers.get(key) or ()
-        stored = caching.choose(variants, identity, request.headers)
-        if stored is None and self._unchanged is not None:
-            stored = caching.choose(variants, _identity(request, _EVERYBODY), request.headers)
-        if stored is not None and caching.usable(stored, request.headers, self._now()):
+        if not caching.concerns(request.method, request.headers):
+            return await self._aside(request)
+        key = key_of(request)
+        if self._shelf.variants.lasting is not None:
+            await self._shelf.variants.bring(key)
+        stored = self._shelf.find(request, key)
+        if stored is not None:
+            now = self._shelf.now()
+            if caching.usable(stored, request.headers, now):
+                self._counts.hits += 1
+                return self._shelf.answer(stored, request, "fresh")
+            if self._background is not None and caching.usable_meanwhile(stored, request.headers, now):
+                self._counts.stale += 1
+                if "only-if-cached" not in directives(request.headers):
+                    self._refresh(request, stored, key)
+                return self._shelf.answer(stored, request, "stale")
+        return unavailable(request) or await self._fetch_in_turn(request, stored, key)
+
+    async def _fetch_in_turn(self, request: Request, stored: Stored | None, key: str) -> Response:
+        """Ask the server, or wait for what another process is asking it for (rule 5)."""
+        call = request.call
+        if self._turns is None or call.open_bodies is not None or call.principal is None or directives(request.headers):
+            return await self._fetch(request, stored, key, Fetch())
+        now, find = self._shelf.now, self._shelf.find
+
+        def useful() -> bool:
+            found = find(request, key)
+            return found is not None and caching.usable(found, request.headers, now())
+
+        name = repr((key, key_headers(request.headers), call.principal, request.redirects))
+        turn = await self._turns.take(name, key, useful)
+        stored = find(request, key)
+        if turn is None and stored is not None:
             self._counts.hits += 1
-            return self._answer(stored, request, "fresh")
-        # section 5.2.1.7: no stored response may be used, and none may be fetched
-        if "only-if-cached" in directives(request.headers):
-            return Response(504, url=request.target, request=request)
-        fetch = Fetch()
-        self._fetching.setdefault(key, set()).add(fetch)
+            return self._shelf.answer(stored, request, "fresh")
+        outcome: Outcome = "left"
         try:
-            return await self._ask(request, stored, fetch)
+            response = await self._fetch(request, stored, key, Fetch())
+            outcome = "useful" if useful() else "useless"
+        except Exception:
+            outcome = "failed"
+            raise
         finally:
-            self._fetching[key].discard(fetch)
-            if not self._fetching[key]:
-                del self._fetching[key]
+            if turn is not None:
+                turn.release(outcome)
+        return response
+
+    async def _fetch(self, request: Request, stored: Stored | None, key: str, fetch: Fetch) -> Response:
+        """Ask the server for the whole response, for the rest of a part, or to confirm the stored one."""
+        with self._shelf.variants.under_way(key, fetch):
+            if stored is None and (done := await self._complete(request, key, fetch)) is not None:
+                return done
+            return await self._ask(request, stored, fetch)
+
+    async def _complete(self, request: Request, key: str, fetch: Fetch) -> Response | None:
+        """Ask for the rest of a stored part; None where there is none, or it is of no use any more."""
+        if request.call.open_bodies is not None:
+            return None
+        user, began = identity(request.headers, request.call.principal), self._shelf.now()
+        for part in self._shelf.variants.parts(key, user, request.headers):
+            if (rest := partial_content.rest_of(part)) is not None:
+                break
+        else:
+            return None
+        asked = _with(request, rest)
+        response = await self._inner(asked)
+        if response.status == _PARTIAL and response.answers(request):
+            new = await self._shelf.part_of(asked, response, began)
+            whole = partial_content.joined(new, part) if new is not None else None
+            if whole is not None and whole.status == _OK:
+                self._counts.revalidated += 1
+                if not fetch.overtaken:
+                    self._shelf.variants.keep(key, whole)
+                return self._shelf.answer(whole, request, "revalidated")
+        elif response.effective_status != _UNSATISFIABLE:
+            await self._take(request, response, None, fetch, began)
+            return response
+        self._shelf.variants.drop_parts(key)  # it is a part of something else
+        return None
+
+    def _refresh(self, request: Request, stored: Stored, key: str) -> None:
+        """Revalidate a response in the background (rule 8)."""
+        if self._background is None:
+            return
+        its = request.call
+        limit = _REFRESH_LIMIT if request.deadline is None else max(1.0, request.deadline - its.started)
+
+        async def work() -> None:
+            began = self._clock.now()
+            call = Call(began, its.host, its.settings, its.original)
+            call.principal, call.reading, call.peek, call.dress = its.principal, its.reading, its.peek, its.dress
+            call.task, call.why = asyncio.current_task(), "in the background: stale-while-revalidate"
+            try:
+                again = request.copy(call=call, deadline=began + limit)
+                response = await self._fetch(again, stored, key, Fetch(unheard=True))
+                if response.effective_status in _ERRORS:
+                    response.raise_for_status()
+            finally:
+                call.running, call.task = False, None
+
+        self._background.start((key, stored.identity, stored.varies), work, limit)
 
     async def _write(self, request: Request) -> Response:
         """Send a write, and invalidate what it may have changed (rule 3)."""
+        began = self._shelf.now()
         try:
             response = await self._inner(request)
         except BaseException:
@@ -171,62 +242,101 @@ class _Cache:
             raise
         if response.ok:
             self._invalidate(request, response)
+            await self._shelf.variants.settle()
+            if request.method == "POST" and "Content-Location" in response.headers:
+                await self._store_posted(request, response, began)
         return response
 
-    def _compare(self, request: Request, response: Response) -> None:
-        """Invalidate what the response to a HEAD shows to be outdated (rule 3)."""
-        if response.effective_status != 200 or not response.answers(request) or response.degraded:  # noqa: PLR2004
+    async def _store_posted(self, request: Request, response: Response, began: float) -> None:
+        """Store the response to a POST that says it is what a GET would get, and for how long (RFC 9110 9.3.3)."""
+        places, plain = response.headers.getall("Content-Location"), request.call.reading is None
+        if response.status != _OK or response.degraded or not plain or len(places) != 1:
             return
-        for user in {request.call.principal, _EVERYBODY}:
-            variants = self._answers.get(_key(request)) or ()
-            stored = caching.choose(variants, _identity(request, user), request.headers)
-            if stored is not None and caching.outdated(stored, response.headers):
-                self._keep(request, None, replaces=stored)
+        try:
+            same = response.answers(request) and target_of(request, response, places[0]) == request.target
+        except ValueError:
+            return
+        fetched = self._shelf.fetched(request, began)._replace(heuristic=0.0)
+        owner = await self._shelf.owner(request, response.headers) if same else None
+        if owner is not None and response.open_body is None:
+            new = caching.store(
+                _OK, response.headers, response.content, fetched, version=response.http_version, identity=owner
+            )
+            if new is not None and new.fresh_for > 0:
+                self._counts.stored += 1
+                self._shelf.variants.keep(key_of(request), new)
+
+    async def _head(self, request: Request) -> Response:
+        """Send a HEAD, and compare its response with what is stored (rule 3)."""
+        began = self._shelf.now()
+        await self._shelf.variants.bring(key_of(request))
+        with self._shelf.variants.under_way(key_of(request), fetch := Fetch()):
+            response = await self._inner(request)
+            await self._compare(request, response, began, fetch)
+        return response
+
+    async def _compare(self, request: Request, response: Response, began: float, fetch: Fetch) -> None:
+        """Renew what the response to a HEAD shows to be the same, and invalidate what it shows to be outdated."""
+        if response.effective_status != _OK or not response.answers(request) or response.degraded:
+            return
+        for owner in self._shelf.identities(request):
+            variants = self._shelf.variants.get(key_of(request)) or ()
+            stored = caching.choose(variants, owner, request.headers)
+            if stored is None:
+                continue
+            if caching.outdated(stored, response.headers):
+                self._shelf.variants.keep(key_of(request), None, replaces=stored)
+                continue
+            same = caching.same_validators(stored, response.headers)
+            if same and await self._shelf.owner(request, stored.headers) == stored.identity:
+                new = caching.freshened(stored, response.headers, self._shelf.fetched(request, began))
+                if new is not None and not fetch.overtaken:
+                    good = caching.storable(new.status, new.headers)
+                    self._shelf.variants.keep(key_of(request), new if good else None, replaces=stored)
 
     async def _ask(self, request: Request, stored: Stored | None, fetch: Fetch) -> Response:
         """Ask the server for the whole response, or to confirm the stored one."""
-        began = self._now()
+        began = self._shelf.now()
         conditions = {} if stored is None else caching.conditions(stored)
         try:
             response = await self._inner(_with(request, conditions) if conditions else request)
         except (TransportError, RejectedError) as error:
-            if (old := self._in_place(stored, request, type(error).__name__)) is not None:
+            old = None if fetch.unheard else self._in_place(stored, request, type(error).__name__)
+            if old is not None:
                 return old
             raise
         # section 4.3.3: a 5xx to a revalidation may be answered from the store
         if response.effective_status in _ERRORS:
+            if fetch.unheard:  # the stored response is better
+                return response
             old = self._in_place(stored, request, str(response.shown_status))
             if old is not None:
                 return old
         if stored is not None and conditions and response.status == _NOT_MODIFIED:
             valid = None
-            if response.answers(request) and await self._owner(request, stored.headers) == stored.identity:
-                valid = caching.freshened(stored, response.headers, self._fetched(request, began))
+            if response.answers(request) and await self._shelf.owner(request, stored.headers) == stored.identity:
+                valid = caching.freshened(stored, response.headers, self._shelf.fetched(request, began))
             # section 4.3.4: the 304's headers update the stored response
             if valid is not None:
-                self._counts.revalidated += 1
+                self._counts.revalidated += not fetch.unheard
                 if not fetch.overtaken:
                     good = caching.storable(valid.status, valid.headers)
-                    self._keep(request, valid if good else None, replaces=stored)
-                return self._answer(valid, request, "revalidated")
-            self._answers.drop(_key(request))  # the 304 is about another representation, or for another principal
-            began, response = self._now(), await self._inner(request)
-        self._counts.misses += 1
-        fetched, owner = self._fetched(request, began), await self._owner(request, response.headers)
-        if not fetch.overtaken:
-            self._store(request, response, owner, fetched, stored)
+                    self._shelf.variants.keep(key_of(request), valid if good else None, replaces=stored)
+                return self._shelf.answer(valid, request, "revalidated")
+            # the 304 is about another representation, or for another principal
+            self._shelf.variants.drop(key_of(request))
+            began, response = self._shelf.now(), await self._inner(request)
+        await self._take(request, response, stored, fetch, began)
         return response
 
-    def _fetched(self, request: Request, began: float) -> Fetched:
-        return Fetched(began, self._now(), request.headers, self._settings.heuristic)
-
-    async def _owner(self, request: Request, headers: Mapping[str, str]) -> str | None:
-        """Return the identity that a response with these headers belongs to; None where it is unknown (rule 2)."""
-        if self._unchanged is None:
-            return _identity(request, "")
-        if "public" in directives(headers):
-            return _identity(request, _EVERYBODY)
-        return _identity(request, request.call.principal) if await self._unchanged(request) else None
+    async def _take(
+        self, request: Request, response: Response, stored: Stored | None, fetch: Fetch, began: float
+    ) -> None:
+        """Count a response from the server, and store it where that is allowed."""
+        self._counts.misses += not fetch.unheard
+        fetched, owner = self._shelf.fetched(request, began), await self._shelf.owner(request, response.headers)
+        if not fetch.overtaken:
+            self._store(request, response, owner, fetched, stored)
 
     def _store(
         self,
@@ -238,6 +348,8 @@ class _Cache:
     ) -> None:
         if response.degraded or not response.answers(request):  # rule 2
             return
+        if response.status in REDIRECTS and self._shelf.follows(request):  # rule 2
+            return
         new: Stored | None = None
         if response.open_body is None and identity is not None:  # rule 7
             new = caching.store(
@@ -246,96 +358,36 @@ class _Cache:
             )  # fmt: skip
         if new is not None:
             self._counts.stored += 1
-            self._keep(request, new, replaces=stored)
+            self._shelf.variants.keep(key_of(request), new, replaces=stored)
         elif stored is not None and response.ok:
-            self._keep(request, None, replaces=stored)
-
-    def _keep(self, request: Request, stored: Stored | None, *, replaces: Stored | None) -> None:
-        key = _key(request)
-        others = [
-            variant
-            for variant in self._answers.get(key) or ()
-            if variant != replaces and (stored is None or variant[:2] != (stored.identity, stored.varies))
-        ]
-        variants = (*others, tuple(stored)) if stored is not None else tuple(others)
-        variants = variants[-_MOST_VARIANTS:]
-        if variants:
-            self._answers.put(key, variants, sum(Stored._make(variant).size for variant in variants))
-        else:
-            self._answers.drop(key)
+            self._shelf.variants.keep(key_of(request), None, replaces=stored)
 
     def _in_place(self, stored: Stored | None, request: Request, why: str) -> Response | None:
         """Return the stored response in place of one that failed, where that is allowed (RFC 5861 section 4)."""
-        now, settings = self._now(), self._settings
+        now, settings = self._shelf.now(), self._settings
         if stored is None or not caching.usable_on_error(stored, request.headers, now, settings.stale_if_error):
             return None
         self._counts.stale += 1
-        response = self._answer(stored, request, "stale")
+        response = self._shelf.answer(stored, request, "stale")
         response.degraded = f"stale: {caching.age(stored, now):.3g} s old, after {why}"
-        return response
-
-    def _answer(self, stored: Stored, request: Request, how: str) -> Response:
-        response = Response(
-            stored.status, caching.with_age(stored, self._now()), stored.content,
-            url=request.target, request=request, http_version=stored.version,
-        )  # fmt: skip
-        response.from_cache = how
         return response
 
     def _invalidate(self, request: Request, response: Response | None) -> None:
         """Drop what a write may have changed (section 4.4); None is a write whose outcome is not known."""
-        self._forget(request, request.target)
+        self._shelf.variants.forget(key_of(request))
         if response is None:
             return
         if not response.answers(request):
-            self._forget(request, response.target)
+            self._shelf.variants.forget(key_of(request, response.target))
         # section 4.4
         for name in ("Location", "Content-Location"):
             if name in response.headers:
                 try:
-                    named = _named(request, response, response.headers[name])
+                    named = target_of(request, response, response.headers[name])
                 except ValueError:
                     continue
                 if named.origin == request.target.origin:  # section 4.4: another origin can't invalidate ours
-                    self._forget(request, named)
-
-    def _forget(self, request: Request, target: Target) -> None:
-        key = _key(request, target)
-        self._answers.drop(key)
-        for fetch in self._fetching.get(key, ()):
-            fetch.overtaken = True
-
-
-def _named(request: Request, response: Response, location: str) -> Target:
-    """The URL that a header names; one of an endpoint is one of the whole set."""
-    if response.placed is None:
-        return Target.of(join(request.url, location))
-    return Target.of(response.placed.in_set(str(join(response.url, location))))
-
-
-def _key(request: Request, target: Target | None = None) -> str:
-    """The key of stored responses: the URL as text, and the host where the request names another one (rule 6)."""
-    target = request.target if target is None else target
-    text = target.text.partition("#")[0]
-    if "Host" in request.headers:
-        hosts = [host.lower() for host in request.headers.getall("Host")]
-        if hosts != [target.host]:
-            return f"cache {text} {' '.join(hosts)}"
-    return f"cache {text}"
-
-
-def _identity(request: Request, user: str | None) -> str:
-    """Hash the credentials in a request's headers and the user of `auth=`; "" without any (rule 2)."""
-    if user is None:
-        return _NOBODY_KNOWS
-    secrets = [(name.lower(), value) for name, value in request.headers.items() if _is_secret(name)]
-    # the same key for all requests without credentials
-    if not secrets and not user:
-        return ""
-    secrets.sort()
-    if user:
-        secrets.append(("", user))
-    return sha256(repr(secrets).encode("utf-8", "surrogatepass")).hexdigest()
+                    self._shelf.variants.forget(key_of(request, named))
 
 
 def _with(request: Request, conditions: dict[str, str]) -> Request:

@@ -18,13 +18,18 @@ Rules:
 5. Headers that carry credentials don't go to another origin, as with a redirect; `auth=` says what each origin gets.
 6. Whether sending again could do something twice is judged by every failure so far: after a place that may have done
    the work, no other is asked.
+7. Where retries are learned (`Learned(degrade=True)`), a fallback is taken as soon as it is worth more than to wait.
+   The retry layer and the queue for a host that refuses connections ask what it is worth (`call.alternative`). A call
+   that takes longer than calls that end well is left (sansio/failures/overdue.py), if it is safe to send twice.
 """
 
 from __future__ import annotations
 
 import asyncio
 import inspect
+from functools import partial
 from hashlib import sha256
+from math import inf
 from typing import TYPE_CHECKING, Any
 
 from multidict import CIMultiDict
@@ -32,8 +37,9 @@ from multidict import CIMultiDict
 from asyncapi.errors import CircuitOpen, RejectedError, RequestTimeout, TransportError
 from asyncapi.messages.response import Response
 from asyncapi.messages.uri import parse
+from asyncapi.sansio.failures import overdue
 from asyncapi.sansio.failures.circuit import Circuit, Rules
-from asyncapi.sansio.failures.resend import resend_obstacle
+from asyncapi.sansio.failures.resend import resend_obstacle, safe
 from asyncapi.sansio.http.cache_control import directives
 from asyncapi.sansio.http.caching import headers_of, plain_fields
 from asyncapi.sansio.http.origin import bound, origin
@@ -47,6 +53,7 @@ if TYPE_CHECKING:
 
     from asyncapi.clock import Clock
     from asyncapi.messages.request import Request
+    from asyncapi.sansio.failures.overdue import Cut, Overdue
     from asyncapi.scheduling.watchdog import Watchdog
     from asyncapi.settings import Fallback
     from asyncapi.stores.answers import Answers
@@ -58,6 +65,7 @@ _OVERHEAD = 700  # bytes that a stored response takes beside its body and header
 _NOT_MODIFIED = 304
 _ASKS_WHETHER_IT_HOLDS = frozenset({"if-none-match", "if-modified-since"})
 _PAYMENT_REQUIRED = 402
+_POLICY = "policy"
 
 
 Flat = tuple[float, int, str, tuple[str, ...], bytes]  # when it was stored, status, URL, names and values in turn, body
@@ -122,6 +130,7 @@ def _concerns(request: Request) -> bool:
     return (
         request.method == "GET"
         and request.content is None
+        and request.redirects is None  # a response that follows fewer redirects is nobody else's
         and request.call.principal is not None
         and "no-store" not in directives(request.headers)
     )
@@ -135,6 +144,7 @@ def fallback(
     clock: Clock,
     *,
     probe_every: float,
+    explore: float = 0.0,
 ) -> Layer:
     """Return the response of a fallback when the call fails.
 
@@ -145,11 +155,19 @@ def fallback(
         watchdog: Ends each fallback's share of the time.
         clock: Times everything.
         probe_every: Seconds between two probes of a base URL that is down.
+        explore: The share of calls that are not cut short, to see how they end; 0 where nobody is (rule 7).
     """
 
     def layer(inner: Send) -> Send:
         return _Fallback(
-            inner, alternatives, base=base, last_good=last_good, watchdog=watchdog, clock=clock, probe_every=probe_every
+            inner,
+            alternatives,
+            base=base,
+            last_good=last_good,
+            watchdog=watchdog,
+            clock=clock,
+            probe_every=probe_every,
+            explore=explore,
         ).send
 
     return layer
@@ -172,8 +190,11 @@ class _Fallback:
         watchdog: Watchdog,
         clock: Clock,
         probe_every: float,
+        explore: float,
     ) -> None:
         self._inner = inner
+        self._explore = explore
+        self._overdue: Keyed[Overdue] = Keyed(overdue.Overdue)
         self._alternatives = alternatives
         self._base = base
         self._watchdog = watchdog
@@ -187,7 +208,7 @@ class _Fallback:
     async def send(self, request: Request) -> Response:
         """Ask the usual place, then the fallbacks."""
         reserve = max(alternative.share for alternative in self._alternatives)
-        usual = await (self._try_place(request, reserve) if self._elsewhere else self._bounded(request, reserve))
+        usual = await (self._usual(request, reserve) if self._learns(request) else self._try(request, reserve))
         if isinstance(usual, Response) and usual.effective_status not in self._statuses:
             if self._last_good is not None and usual.open_body is None:  # the body of a stream is not here to be stored
                 unchanged = self._last_good.unchanged
@@ -215,11 +236,55 @@ class _Fallback:
             return usual
         raise usual
 
+    def _learns(self, request: Request) -> bool:
+        """Whether the call is one that takes a fallback as soon as it is worth more (rule 7)."""
+        policy = request.call.settings.retry
+        return bool(self._explore) and policy is not None and policy.policy is not None and policy.policy.degrade
+
+    async def _usual(self, request: Request, reserve: float) -> Failure:
+        """Ask the usual place for no longer than it is worth (rule 7)."""
+        call, began = request.call, self._clock.now()
+        seen, cut = None, None
+        if call.upgrade is None and safe(request):
+            seen = self._overdue[overdue.key_of(request)]
+            left = inf if request.deadline is None else (request.deadline - began) * (1 - reserve)
+            cut = seen.cut(left, began)
+            if cut is not None and self._clock.random() < self._explore:
+                cut = None
+        call.alternative = partial(self._worth, request)
+        try:
+            usual = await self._try(request, reserve, cut)
+        finally:
+            call.alternative = None
+        if seen is not None and not (isinstance(usual, RejectedError) or _is_cut(usual)):
+            now = self._clock.now()
+            seen.ended(now - began, now, well=not self._failed(usual))
+        return usual
+
+    def _worth(self, request: Request) -> float:
+        """What the fallbacks that are at hand now are worth (rule 7)."""
+        at_hand = any(self._at_hand(alternative, request) for alternative in self._alternatives)
+        return overdue.WORTH if at_hand else 0.0
+
+    def _at_hand(self, alternative: Fallback, request: Request) -> bool:
+        now = self._clock.now()
+        if alternative.target is not None:
+            health = self._health.get(alternative.target.host_port_subcomponent or "")
+            return safe(request) and (health is None or health.state == "closed")
+        if alternative.stale is not None:
+            return self._last_good is not None and self._last_good.get(request, now - alternative.stale) is not None
+        return True
+
+    async def _try(self, request: Request, reserve: float, cut: Cut | None = None) -> Failure:
+        if self._elsewhere:
+            return await self._try_place(request, reserve, cut)
+        return await self._bounded(request, reserve, cut)
+
     def _failed(self, result: Failure) -> bool:
         """Rule 1."""
         return not isinstance(result, Response) or result.effective_status in self._statuses
 
-    async def _try_place(self, request: Request, reserve: float) -> Failure:
+    async def _try_place(self, request: Request, reserve: float, cut: Cut | None = None) -> Failure:
         """Ask the place that the request names, unless it is known to be down (rule 3)."""
         call, now = request.call, self._clock.now
         health = self._health[call.host]
@@ -228,7 +293,7 @@ class _Fallback:
             wait = health.retry_after(now())
             return _PassedOver(f"{call.host} is down, next try in {wait:.3g} s", request=request, retry_after=wait)
         try:
-            result = await self._bounded(request, reserve)
+            result = await self._bounded(request, reserve, cut)
         except BaseException:
             health.release(call)
             raise
@@ -239,22 +304,27 @@ class _Fallback:
             health.record(permit, call, now(), failed=self._failed(result))
         return result
 
-    async def _bounded(self, request: Request, reserve: float) -> Failure:
-        """Try once, leaving the share `reserve` of the remaining time (rule 2)."""
-        if request.deadline is None:
+    async def _bounded(self, request: Request, reserve: float, cut: Cut | None = None) -> Failure:
+        """Try once, leaving the share `reserve` of the remaining time (rule 2), or as long as that is worth it."""
+        if request.deadline is None and cut is None:
             return await self._caught(request)
         now = self._clock.now()
-        due = request.deadline - reserve * max(0.0, request.deadline - now)
+        due = inf if request.deadline is None else request.deadline - reserve * max(0.0, request.deadline - now)
+        means = f"its share of {due - now:.3g} s was over"
+        if cut is not None:
+            due, means = now + cut.after, f"to wait was no longer worth it ({cut.reason})"
         call, outer = request.call, request.call.guards
         guard = self._watchdog.enter(due, call.task)
-        guard.means = f"its share of {due - now:.3g} s was over"
+        guard.means = means
         # outermost first: an attempt that is cut off names the limit that fired
         call.guards = (*outer, guard)
         try:
             return await self._caught(request.copy(deadline=due))
         except asyncio.CancelledError:
             if guard.fired():
-                return RequestTimeout(f"{guard.means} during {call.phase}", phase=call.phase, request=request)
+                error = RequestTimeout(f"{guard.means} during {call.phase}", phase=call.phase, request=request)
+                error.held_by = None if cut is None else _POLICY
+                return error
             raise
         finally:
             call.guards = outer
@@ -276,6 +346,7 @@ class _Fallback:
             if isinstance(failure, Response)
             else f"{type(failure).__name__}: {failure.message}"
         )
+        why = _decided(request, failure, why)
         if alternative.target is not None:
             return await self._ask(alternative.target, request, failures, why, reserve)
         now = self._clock.now()
@@ -316,6 +387,24 @@ class _Fallback:
         if not self._base or rest == url or rest[:1] not in {"", "/", "?", "#"}:
             return None
         return parse(str(to).rstrip("/") + rest)
+
+
+def _is_cut(failure: Failure) -> bool:
+    return isinstance(failure, RequestTimeout) and failure.held_by == _POLICY
+
+
+def _decided(request: Request, failure: Failure, why: str) -> str:
+    """Add why a retry was not worth it, where that is why the fallback is taken; and write it into the record."""
+    call = request.call
+    learned = not isinstance(failure, Response) and failure.held_by == _POLICY
+    if not call.attempts or not (learned or call.held_by == _POLICY):
+        return why
+    record = call.attempts[-1]
+    verdict = record.then.removeprefix("gave up: ")
+    if not _is_cut(failure) and verdict and verdict not in why:
+        why = f"{why}: {verdict}"
+    record.state = {**(record.state or {}), "degraded": {"reason": why, "worth": overdue.WORTH}}
+    return why
 
 
 def _may_be_sent(request: Request, failures: Sequence[Failure]) -> bool:

@@ -50,8 +50,6 @@ class PrincipalSource:
         Raises:
             AuthError: The credential has no value.
         """
-        if request.redirects is not None:  # a response that follows fewer redirects is nobody else's
-            return None
         user = "" if self._credential is None else await self._credential(request)
         if user is None or self._cookies is None:
             return user

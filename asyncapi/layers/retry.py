@@ -8,6 +8,7 @@ The first attempt costs nothing here; the rest happens only after a failure. The
                                                        this one count, and it may say that it will retry (rule 6)
     4. How long to wait?                               what the server says, else the policy's `wait`; never less than
                                                        the backoff where it says "at once" (0, or a date in the past)
+                                                       (rule 7, where it is learned)
     5. Does the wait end before the deadline?          if not, give up now, not then
     6. Does the retry budget allow it?                 for a timeout, also when the wait is over
                                                        (sansio/failures/retry_budget.py)
@@ -26,43 +27,53 @@ Rules:
 6. Where a mesh retries (`Mesh(retry="mesh")`), only what did not reach it is sent again. Where it tells of its own
    attempts, or that few more may help, that holds without a setting, and it is asked to leave it at the rest of ours
    (sansio/failures/mesh.py).
+7. With a policy (`Retry(policy=)`), what was seen of such failures says whether a retry pays, and how long to wait:
+   after questions 2 and 3, before the others. It is not asked where the server says when to come back, nor where the
+   pace of the host holds the call back.
 """
 
 from __future__ import annotations
 
 import inspect
-from contextlib import contextmanager
-from contextvars import ContextVar
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from asyncapi.errors import AsyncAPIError, BudgetSpent, CircuitOpen, Phase, RejectedError, TransportError
-from asyncapi.messages.call import Call
+from asyncapi.errors import AsyncAPIError, BudgetSpent, CircuitOpen, RejectedError, TransportError
 from asyncapi.sansio.failures import retry_choice
+from asyncapi.sansio.failures.giving_up import GiveUp
 from asyncapi.sansio.failures.mesh import with_most_retries
-from asyncapi.sansio.failures.resend import resend_obstacle, rewindable, safe, timed_out, unprocessed
+from asyncapi.sansio.failures.resend import resend_obstacle, timed_out, unprocessed
 from asyncapi.sansio.failures.tries import Tries
+from asyncapi.scheduling.retrying import retrying_call
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Awaitable, Callable
 
     from tenacity import RetryCallState
 
     from asyncapi.clock import Clock
+    from asyncapi.messages.call import Call
     from asyncapi.messages.request import Request
     from asyncapi.messages.response import Response
+    from asyncapi.sansio.failures.learned import Choice
+    from asyncapi.sansio.failures.lessons import Lessons
     from asyncapi.sansio.failures.retry_budget import Retries
     from asyncapi.sansio.limits.keyed import Keyed
-    from asyncapi.settings import Retry
+    from asyncapi.settings import Learned, Retry
     from asyncapi.types import Layer, Send
 
 _RETRY_AFTER = "Retry-After"  # the source of a wait: the server
 _SPREAD = 0.25  # seconds; calls that wait for a probe return spread over these
 
-retrying_call: ContextVar[Call | None] = ContextVar("asyncapi_retrying", default=None)  # which may have ended (rule 3)
-
 
 def retry(
-    budgets: Keyed[Retries], clock: Clock, *, paced: bool = False, counted: bool = False, behind_mesh: bool = False
+    budgets: Keyed[Retries],
+    clock: Clock,
+    *,
+    paced: bool = False,
+    counted: bool = False,
+    behind_mesh: bool = False,
+    learned: Callable[[Learned, str], Awaitable[Lessons]] | None = None,
 ) -> Layer:
     """Send failed attempts again, by the policy `request.call.settings.retry`.
 
@@ -72,11 +83,14 @@ def retry(
         paced: Whether a layer below holds attempts back while their host refuses them for its limits.
         counted: Whether retries after such refusals use the budget too, as in the AWS SDKs.
         behind_mesh: Whether a mesh retries instead (rule 6).
+        learned: Makes the lessons of a call to a host, by a policy (rule 7).
     """
     now = clock.now
     free = retry_choice.Free(asked=not counted, paced=paced and not counted)
 
     def layer(inner: Send) -> Send:
+        start = partial(_Again, inner, clock, free, learned, behind_mesh)
+
         async def send(request: Request) -> Response:
             call = request.call
             policy = call.settings.retry
@@ -93,7 +107,7 @@ def retry(
                     try:
                         response = await inner(request)
                     except CircuitOpen as refusal:  # rule 4
-                        again = _Again(inner, request, budget, clock, free, behind_mesh=behind_mesh)
+                        again = start(request, budget)
                         await again.hold(refusal)
                         response = await again.attempt()
                     if response.effective_status < 400 and policy.retry is None:  # noqa: PLR2004 - where errors begin
@@ -102,7 +116,7 @@ def retry(
                     failure = response
                 except TransportError as error:
                     failure = error
-                again = again or _Again(inner, request, budget, clock, free, behind_mesh=behind_mesh)
+                again = again or start(request, budget)
                 return await again.send(failure)
             finally:
                 retrying_call.reset(token)
@@ -122,35 +136,10 @@ async def _once(inner: Send, request: Request) -> Response:
             note = replays.of(request, error)
             if note is None:
                 raise
-            _note(request.call, *note)
+            retry_choice.note(request.call, *note)
             continue
-        if not _refused(request, response):
+        if not retry_choice.credential_refused(request, response):
             return response
-
-
-def _refused(request: Request, failure: Response | TransportError) -> bool:
-    """Whether only the credential was at fault, and nothing has been done yet (rule 2); writes it into the record.
-
-    A 401 after a redirect is not the response to the request itself, which may have done its work.
-    """
-    call = request.call
-    if not call.resend or isinstance(failure, TransportError) or failure.effective_status < 400:  # noqa: PLR2004
-        return False
-    answered, meaning = failure.request, failure.meaning
-    is_its_own = answered is not None and answered.method == request.method and failure.answers(request)
-    if meaning is not None and meaning.unprocessed is False:  # a part of it may be done
-        is_its_own = False
-    if not (safe(request) or (is_its_own and rewindable(request))):
-        return False
-    _note(call, f"sent again at once ({call.resend})", f"auth: {call.resend}")
-    return True
-
-
-def _note(call: Call, then: str, why: str) -> None:
-    """Write into the records what is done after the last attempt, and why there is a next one."""
-    if call.attempts:  # none if a wait in one of our queues failed before the first
-        call.attempts[-1].then = then
-    call.why = why
 
 
 async def _called(strategy: Callable[[RetryCallState], Any], state: RetryCallState | None) -> Any:
@@ -159,49 +148,27 @@ async def _called(strategy: Callable[[RetryCallState], Any], state: RetryCallSta
     return await verdict if inspect.isawaitable(verdict) else verdict
 
 
-@contextmanager
-def no_retries() -> Iterator[None]:
-    """Open a scope whose calls make one attempt each, because a caller above it retries already."""
-    above = Call(0.0, "")
-    token = retrying_call.set(above)
-    try:
-        yield
-    finally:
-        above.running = False  # tasks that were started inside and outlive it retry again
-        retrying_call.reset(token)
-
-
-class _GiveUp(Exception):
-    """Says why there is no further attempt, and which setting of the client prevented it, if one did."""
-
-    def __init__(
-        self, why: str, *, held_by: str | None = None, phase: Phase | None = None, cause: RejectedError | None = None
-    ) -> None:
-        super().__init__(why)
-        self.held_by = held_by if cause is None else cause.held_by
-        self.phase = phase
-        self.cause = cause
-
-
 class _Again:
     """The attempts of one call after its first failure."""
 
     __slots__ = (
-        "_behind_mesh", "_budget", "_clock", "_free", "_inner", "_owed", "_paid", "_policy", "_replays", "_request",
-        "_retry_after", "_tries",
+        "_behind_mesh", "_budget", "_clock", "_free", "_inner", "_learned", "_lessons", "_owed", "_paid", "_policy",
+        "_replays", "_request", "_retry_after", "_tries",
     )  # fmt: skip
 
-    def __init__(
+    def __init__(  # noqa: PLR0917 - the first five are the same for all calls
         self,
         inner: Send,
-        request: Request,
-        budget: Retries,
         clock: Clock,
         free: retry_choice.Free,
-        *,
+        learned: Callable[[Learned, str], Awaitable[Lessons]] | None,
         behind_mesh: bool,
+        request: Request,
+        budget: Retries,
     ) -> None:
         self._inner = inner
+        self._learned = learned
+        self._lessons: Lessons | None = None  # None before the first decision, and without a policy
         self._request = request
         self._policy: Retry = request.call.settings.retry
         self._budget = budget
@@ -223,15 +190,17 @@ class _Again:
             try:
                 await self._prepare(failure, call)
                 failure = await self.attempt()
-            except _GiveUp as verdict:
-                return self._end(failure, verdict, call)
+            except GiveUp as verdict:
+                return verdict.end(failure, call)
             except TransportError as error:
                 failure = error
             except RejectedError as refusal:  # our own refusal: the caller needs to see the failure before it
-                return self._end(failure, _GiveUp(refusal.message, cause=refusal), call)
+                return GiveUp(refusal.message, cause=refusal).end(failure, call)
             else:
                 if failure.effective_status < 400 and self._policy.retry is None:  # noqa: PLR2004
                     self._budget.succeeded(self._paid)
+                    if self._lessons is not None:
+                        self._lessons.ended(None, again=False)
                     return failure
             finally:
                 if self._owed and len(call.attempts) == records_before:  # paid for, but never sent
@@ -273,34 +242,81 @@ class _Again:
         """Wait until the next attempt is due.
 
         Raises:
-            _GiveUp: There is no next attempt.
+            GiveUp: There is no next attempt.
         """
         # rule 1
         replayed = self._replays.of(self._request, failure) if isinstance(failure, TransportError) else None
         if replayed is not None:
-            _note(call, *replayed)
+            retry_choice.note(call, *replayed)
             return
-        if _refused(self._request, failure):
+        if retry_choice.credential_refused(self._request, failure):
             return
         state = self._state(failure)
-        if not await self._worthwhile(failure, state):
+        again = await self._worthwhile(failure, state)
+        if self._lessons is not None:
+            self._lessons.ended(failure, again=again)
+        if not again:
             if not isinstance(failure, TransportError) and failure.effective_status < 400:  # noqa: PLR2004
                 self._budget.succeeded(self._paid)
-            raise _GiveUp("")
+            raise GiveUp("")
+        await self._decide(failure, call, state)
+        if self._policy.budget is not None and timed_out(failure) and self._budget.crowded(self._clock.now()):
+            verdict = self._spent(
+                "nearly all attempts to {} time out: retries would keep it overloaded, so its retry budget is closed"
+            )
+            if self._lessons is not None:
+                self._lessons.overrule(str(verdict))
+            raise verdict
+
+    async def _decide(self, failure: Response | TransportError, call: Call, state: RetryCallState | None) -> None:
+        """Questions 2 to 6; then wait."""
         what = type(failure).__name__ if isinstance(failure, TransportError) else failure.shown_status
-        wait, source = await self._wait(failure, state)
-        await self._allow(failure, wait, source, state)
+        choice = await self._choose(failure, call)
+        if choice is None:
+            wait, source = await self._wait(failure, state)
+            why = call.line or f"{source} {wait:.3g} s"
+        else:
+            wait, source = choice.wait, f"learned: {choice.reason}"
+            why = f"learned {wait:.3g} s ({choice.reason})"
+        try:
+            await self._allow(failure, wait, source, state)
+        except GiveUp as verdict:
+            if self._lessons is not None:
+                self._lessons.overrule(str(verdict))
+            raise
         if not isinstance(failure, TransportError) and failure.open_body is not None:
             failure.open_body.close()
         self._tries.next(wait)
-        _note(call, f"retried after {wait:.3g} s ({source})", f"retry: {what}, {source} {wait:.3g} s")
+        then = call.line or f"retried after {wait:.3g} s ({source})"
+        retry_choice.note(call, then, f"retry: {what}, {why}")
         call.phase = "backoff"
         if wait > 0:
             await self._clock.sleep(wait)
-        if self._policy.budget is not None and timed_out(failure) and self._budget.crowded(self._clock.now()):
-            raise self._spent(
-                "nearly all attempts to {} time out: retries would keep it overloaded, so its retry budget is closed"
-            )
+
+    async def _choose(self, failure: Response | TransportError, call: Call) -> Choice | None:
+        """Ask the policy (rule 7); None where there is none, or where it has no say.
+
+        Raises:
+            GiveUp: There is no next attempt.
+        """
+        policy, clock = self._policy.policy, self._clock
+        if policy is None or self._learned is None or call.line:
+            return None
+        asked = retry_choice.wait_asked_for(failure, clock.wall(), elsewhere=call.elsewhere)
+        if asked is not None or self._free.covers(failure, asked, backlog=call.backlog):
+            return None
+        obstacle = resend_obstacle(self._request, failure) or self._exhausted(failure)
+        if obstacle is not None:
+            raise GiveUp(obstacle)
+        lessons = self._lessons
+        if lessons is None:
+            lessons = self._lessons = await self._learned(policy, call.host)
+        draws = clock.random(), clock.random()
+        choice = lessons.choose(self._request, failure, draws, clock.now(), most=self._policy.cap)
+        if choice.arm is None:
+            late = not choice.allowed
+            raise GiveUp(choice.reason, held_by="deadline" if late else "policy", phase="backoff" if late else None)
+        return choice
 
     async def _worthwhile(self, failure: Response | TransportError, state: RetryCallState | None) -> bool:
         """Question 1."""
@@ -314,6 +330,9 @@ class _Again:
     async def _wait(self, failure: Response | TransportError, state: RetryCallState | None) -> tuple[float, str]:
         """Question 4: seconds, and the source of the number."""
         policy, elsewhere = self._policy, self._request.call.elsewhere
+        if self._request.call.line:  # the wait is layers/hold.py's
+            self._retry_after = None
+            return 0.0, self._request.call.line
         asked = retry_choice.wait_asked_for(failure, self._clock.wall(), elsewhere=elsewhere)
         self._retry_after = asked
         if asked:
@@ -330,16 +349,16 @@ class _Again:
         policy, request = self._policy, self._request
         obstacle = resend_obstacle(request, failure) or self._exhausted(failure)  # questions 2 and 3
         if obstacle is not None:
-            raise _GiveUp(obstacle)
+            raise GiveUp(obstacle)
         if state is not None and policy.stop is not None:
             state.upcoming_sleep = wait
             if await _called(policy.stop, state):
-                raise _GiveUp(f"the stop strategy ended it after {self._tries.made} attempts")
+                raise GiveUp(f"the stop strategy ended it after {self._tries.made} attempts")
         if source is _RETRY_AFTER and wait > policy.max_retry_after:
             why = f"the server asks to wait {wait:.3g} s, longer than max_retry_after={policy.max_retry_after:g}"
-            raise _GiveUp(why, held_by="max_retry_after")
+            raise GiveUp(why, held_by="max_retry_after")
         if request.deadline is not None and self._clock.now() + wait >= request.deadline:  # question 5
-            raise _GiveUp(f"a wait of {wait:.3g} s would pass the deadline", held_by="deadline", phase="backoff")
+            raise GiveUp(f"a wait of {wait:.3g} s would pass the deadline", held_by="deadline", phase="backoff")
         backlog = request.call.backlog
         # question 6
         if policy.budget is not None and not self._free.covers(failure, self._retry_after, backlog=backlog):
@@ -353,9 +372,9 @@ class _Again:
             return "the mesh retries, not this client (mesh=)"
         return self._tries.exhausted or None
 
-    def _spent(self, why: str) -> _GiveUp:
+    def _spent(self, why: str) -> GiveUp:
         why = why.format(self._request.call.host)
-        return _GiveUp(why, cause=BudgetSpent(why, request=self._request))
+        return GiveUp(why, cause=BudgetSpent(why, request=self._request))
 
     def _state(self, failure: Response | AsyncAPIError) -> RetryCallState | None:
         """Make what tenacity's strategies are called with (rule 5); None if the policy has none."""
@@ -363,14 +382,3 @@ class _Again:
         if policy.retry is None and policy.stop is None and policy.wait is None:
             return None
         return self._tries.state(self._request, failure, self._clock.now(), self._clock.wall())
-
-    def _end(self, failure: Response | TransportError, verdict: _GiveUp, call: Call) -> Response:
-        reason = str(verdict)
-        if call.attempts and reason:
-            call.attempts[-1].then = f"gave up: {reason}"
-        call.ended_by, call.cause, call.held_by = verdict.phase, verdict.cause, verdict.held_by
-        if isinstance(failure, TransportError):
-            failure.phase = verdict.phase or failure.phase
-            failure.held_by = verdict.held_by or failure.held_by
-            raise failure from (verdict.cause or failure.__cause__)
-        return failure

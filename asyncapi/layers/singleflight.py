@@ -62,7 +62,7 @@ def singleflight(flights: Flights) -> Layer:
             call = request.call
             if request.method not in _METHODS or request.content is not None or call.open_bodies is not None:
                 return await inner(request)
-            if call.principal is None:
+            if call.principal is None or request.redirects is not None:  # one that follows fewer is nobody else's
                 return await inner(request)
             key = _key(request)
             flight = by_key.get(key)

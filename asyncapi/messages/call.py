@@ -18,9 +18,9 @@ transports report to each other. Who writes what (`tests/messages/test_call.py` 
     running                           layers.hedge, layers.singleflight, layers.telemetry
     guards                            layers.deadline, layers.fallback, layers.singleflight
     elsewhere, tried                  layers.balance
-    why                               layers.balance, layers.breaker, layers.fallback, layers.redirect, layers.retry,
-                                      speakers.graphql_asking
-    phase                             layers.auth, layers.concurrency, scheduling.token_queue,
+    why                               layers.balance, layers.breaker, layers.fallback, layers.hold, layers.redirect,
+                                      sansio.failures.retry_choice, speakers.graphql_asking
+    phase                             layers.auth, layers.concurrency, layers.hold, scheduling.token_queue,
                                       transports.native.http2.streams, transports.native.http3.places: "queue"
                                       layers.retry: "backoff"
                                       layers.balance: "connect"
@@ -28,12 +28,14 @@ transports report to each other. Who writes what (`tests/messages/test_call.py` 
                                       transports.upload, transports.native.http3.alternatives,
                                       transports.native.exchange, transports.native.origins,
                                       transports.native.sending, transports.native.transport,
-                                      layers.chaos: "connect" to "body"
+                                      layers.chaos, testing.carrying: "connect" to "body"
                                       speakers.rpc.channel_attempt: "headers"
                                       layers.singleflight: that of the flight
-    queued                            layers.auth, layers.concurrency, scheduling.token_queue: they add their waits
+    queued                            layers.auth, layers.concurrency, layers.hold, scheduling.token_queue: they add
+                                      their waits
                                       layers.telemetry: moves the sum into the attempt's record
-    wait_log                          layers.auth, layers.concurrency, scheduling.token_queue, layers.retry
+    wait_log                          layers.auth, layers.concurrency, layers.hold, layers.retry,
+                                      scheduling.token_queue
                                       layers.telemetry: moves the text into the attempt's record
     attempts                          layers.telemetry, layers.singleflight: the records of the flight
                                       speakers.graphql_asking: those of the first request
@@ -47,7 +49,10 @@ transports report to each other. Who writes what (`tests/messages/test_call.py` 
     signature                         layers.auth, credentials.oauth.token_endpoint
     resend                            layers.auth
     refused                           layers.auth; speakers.line: what an earlier call was refused for
-    cause, ended_by, held_by          layers.retry, layers.singleflight: those of the flight
+    alternative                       layers.fallback
+    line                              layers.hold
+    cause, ended_by, held_by          sansio.failures.giving_up
+                                      layers.singleflight: those of the flight
 """
 
 from __future__ import annotations
@@ -234,9 +239,12 @@ class Call:
             share the list. None before the first.
         elsewhere: Whether the next attempt would go to another endpoint than those tried so far.
         held_by: Which setting of the client ended them, in a word, as in `AsyncAPIError`.
+        line: Why its next attempt waits in a queue, instead of a backoff, for its host to accept connections; or "".
+        alternative: Says what a fallback is worth that can be had at once, from 0 to 1; None where there is none.
     """
 
     __slots__ = (
+        "alternative",
         "attempts",
         "before_write",
         "cause",
@@ -247,6 +255,7 @@ class Call:
         "guards",
         "held_by",
         "host",
+        "line",
         "open_bodies",
         "original",
         "peek",
@@ -300,11 +309,18 @@ class Call:
         self.held_by: str | None = None
         self.tried: list[str] | None = None
         self.elsewhere: bool = False
+        self.alternative: Callable[[], float] | None = None
+        self.line: str = ""
 
     @property
     def original_url(self) -> URL:
         """The URL of `original` as an object."""
         return self.original.url
+
+    @property
+    def instead(self) -> float:
+        """What can be had at once in place of a retry, a fallback, is worth so much: from 0 for nothing to 1."""
+        return self.alternative() if self.alternative is not None else 0.0
 
     @property
     def backlog(self) -> bool:

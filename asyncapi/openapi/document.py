@@ -3,8 +3,8 @@
 `reading.read` makes a `Document`. Swagger 2.0 and OpenAPI 3.0 are turned into the form of OpenAPI 3.1 on the way:
 
 1. Every schema is in JSON Schema's words of 3.1: no `nullable`, no boolean `exclusiveMinimum`.
-2. A `$ref` that is left points to `#/components/schemas/Name`. Everything else that a document may reference (parameters,
-   responses, request bodies, headers, path items, schemas elsewhere or in other files) is resolved.
+2. A `$ref` that is left points to `#/components/schemas/Name`. Everything else that a document may reference
+   (parameters, responses, request bodies, headers, path items, schemas elsewhere or in other files) is resolved.
 3. What could not be resolved stands in `problems`, and an empty schema in its place.
 """
 
@@ -178,3 +178,4 @@ class Document:
     problems: tuple[Problem, ...]
     raw: dict[str, Any] = field(default_factory=dict)
     source: str = ""  # the file or URL that it came from, "" if unknown
+    data: bytes = field(default=b"", repr=False)  # the text that was read

@@ -5,6 +5,8 @@
 3. `#name` is an `$anchor`, and an address may be the `$id` of a schema (JSON Schema 2020-12 §8.2).
 4. `#/$defs/X` that isn't there is looked for in the schemas around the reference: tools that paste in schemas of
    pydantic leave such references behind.
+5. Whole parts (`paths`, `definitions`, `components/schemas`) may be references too: no version allows it, and many
+   tools do. So a pointer goes on in what a reference on its way leads to.
 """
 
 from __future__ import annotations
@@ -88,52 +90,66 @@ class Files:
             seen.add(place)
             reference, at = value["$ref"], place
 
-    def one(self, reference: Any, at: Place, said_at: Place | None = None) -> Found | None:
-        """Follow one reference, without following what it leads to."""
+    def one(self, reference: Any, at: Place, said_at: Place | None = None, *, mild: bool = False) -> Found | None:
+        """Follow one reference, but not what it leads to. With `mild` one that leads nowhere is a warning."""
         said_at = said_at or at
         if not isinstance(reference, str):
             self.problem(said_at, "a $ref is text: a pointer such as #/components/schemas/Pet")
             return None
         file, _, fragment = reference.partition("#")
         if file and (known := self._known_id(reference)):
-            return Found(self._step(known), known)
-        target = self._file(file, at, said_at, reference)
+            return self._step(known)
+        target = self._file(file, at, said_at, reference, mild=mild)
         if target is None:
             return None
         place = Place(target, unquote(fragment))
         if place.pointer and not place.pointer.startswith("/"):
             place = self._anchors_of(target).get(f"#{place.pointer}", place)
-        value = self._step(place)
-        if value is MISSING:
-            return self._around(place, at, reference, said_at)
+        found = self._step(place)
+        if found is None:
+            return self._around(place, at, reference, said_at, mild=mild)
         if place == Place("", ""):
             self.problem(
                 said_at, f"the $ref {reference} means the whole document", "Name a part of it: #/components/..."
             )
             return None
-        return Found(value, place)
+        return found
 
     def value_at(self, place: Place) -> Any:
         """Return what stands at a place, None where nothing does."""
-        value = self._step(place)
-        return None if value is MISSING else value
+        found = self._step(place)
+        return None if found is None else found.value
 
-    def _step(self, place: Place) -> Any:
-        value = self.values[place.file]
-        if not place.pointer:
-            return value
+    def _step(self, place: Place, depth: int = 0) -> Found | None:
+        """Follow a pointer, and (rule 5) a reference on its way."""
+        value, at = self.values[place.file], Place(place.file, "")
         if not place.pointer.startswith("/"):
-            return MISSING
+            return None if place.pointer else Found(value, place)
         for token in tokens(place.pointer):
+            if (
+                isinstance(value, dict)
+                and token not in value
+                and isinstance(value.get("$ref"), str)
+                and depth < MAX_HOPS
+            ):
+                target = self._target(value["$ref"], at)
+                found = self._step(target, depth + 1) if target else None
+                value, at = found or (None, at)
             if isinstance(value, dict) and token in value:
                 value = value[token]
             elif isinstance(value, list) and token.isdecimal() and int(token) < len(value):
                 value = value[int(token)]
             else:
-                return MISSING
-        return value
+                return None
+            at /= token
+        return Found(value, at)
 
-    def _around(self, place: Place, at: Place, reference: str, said_at: Place) -> Found | None:
+    def _target(self, reference: str, at: Place) -> Place | None:
+        file, _, fragment = reference.partition("#")
+        target = self._file(file, at, at, reference, mild=True)
+        return None if target is None else Place(target, unquote(fragment))
+
+    def _around(self, place: Place, at: Place, reference: str, said_at: Place, *, mild: bool) -> Found | None:
         """Rule 4; or say what is missing."""
         parts = tokens(place.pointer) if place.pointer.startswith("/") else []
         if len(parts) > 1 and parts[0] in {"$defs", "definitions"}:
@@ -141,15 +157,15 @@ class Files:
             while pointer:
                 pointer = pointer.rpartition("/")[0]
                 near = Place(at.file, pointer + place.pointer)
-                if (value := self._step(near)) is not MISSING:
+                if (found := self._step(near)) is not None:
                     self.problem(
                         said_at,
                         f"the $ref {reference} names nothing: it means {near}",
                         "Write the whole pointer.",
                         warning=True,
                     )
-                    return Found(value, near)
-        self.problem(said_at, f"the $ref {reference} leads nowhere", self._hint(place))
+                    return found
+        self.problem(said_at, f"the $ref {reference} leads nowhere", self._hint(place), warning=mild)
         return None
 
     def _hint(self, place: Place) -> str:
@@ -166,7 +182,7 @@ class Files:
         near = get_close_matches(last, [str(key) for key in list(value)[:5000]], n=1)
         return f"Is {near[0]!r} meant?" if near else f"Define {last!r} there, or remove the reference."
 
-    def _file(self, file: str, at: Place, said_at: Place, reference: str) -> str | None:
+    def _file(self, file: str, at: Place, said_at: Place, reference: str, *, mild: bool) -> str | None:
         if not file:
             return at.file
         place = ""
@@ -179,7 +195,7 @@ class Files:
         except ConfigError as error:
             self._broken[place] = error.message
         if place in self._broken:
-            self.problem(said_at, f"the $ref {reference} can't be followed: {self._broken[place]}")
+            self.problem(said_at, f"the $ref {reference} can't be followed: {self._broken[place]}", warning=mild)
             return None
         return place
 
@@ -200,7 +216,7 @@ class Files:
         anchors = self._anchors_of("")
         if (place := anchors.get(reference)) is None and (base := anchors.get(file)) is not None and hash_:
             inner = Place("", base.pointer + unquote(fragment))
-            place = inner if self._step(inner) is not MISSING else None
+            place = inner if self._step(inner) is not None else None
         return place
 
     def _anchors_of(self, file: str) -> dict[str, Place]:
@@ -223,10 +239,3 @@ class Files:
                     stack += [(each, place / key) for key, each in value.items() if isinstance(each, dict | list)]
             self._anchors[file] = found
         return self._anchors[file]
-
-
-class _Missing:
-    __slots__ = ()
-
-
-MISSING = _Missing()

@@ -38,21 +38,20 @@ def operations(plain: dict[str, Any]) -> Iterator[Operation]:
     """Yield the operations in the order of the document."""
     overall = security_of(plain.get("security"))
     for path, item in plain["paths"].items():
-        shared = item.get("parameters", [])
-        of_item = servers(item.get("servers"))
         at = Place("", "") / "paths" / path
         for key, raw in item.items():
             if key in METHODS:
-                yield _operation(raw, key.upper(), path, shared, overall, of_item, at / key)
+                yield _operation(raw, at / key, method=key.upper(), path=path, item=item, overall=overall)
         for method, raw in item.get("additionalOperations", {}).items():
-            yield _operation(raw, method, path, shared, overall, of_item, at / "additionalOperations" / method)
+            here = at / "additionalOperations" / method
+            yield _operation(raw, here, method=method, path=path, item=item, overall=overall)
 
 
 def _operation(
-    raw: dict[str, Any], method: str, path: str, shared: list[dict[str, Any]], overall: Security,
-    of_item: tuple[Server, ...], at: Place,
-) -> Operation:  # fmt: skip
-    given = {(each.get("name"), each.get("in")): each for each in [*shared, *raw.get("parameters", [])]}
+    raw: dict[str, Any], at: Place, *, method: str, path: str, item: dict[str, Any], overall: Security
+) -> Operation:
+    listed = [*item.get("parameters", []), *raw.get("parameters", [])]
+    given = {(str(each.get("name")), str(each.get("in"))): each for each in listed}
     name = raw.get("operationId")
     body = raw.get("requestBody")
     return Operation(
@@ -67,7 +66,7 @@ def _operation(
         body=_body(body) if isinstance(body, dict) else None,
         responses={str(status): _reply(each) for status, each in raw.get("responses", {}).items()},
         security=security_of(raw["security"]) if isinstance(raw.get("security"), list) else overall,
-        servers=servers(raw.get("servers")) or of_item,
+        servers=servers(raw.get("servers")) or servers(item.get("servers")),
         extensions=_extensions(raw),
         where=str(at),
     )
@@ -75,7 +74,12 @@ def _operation(
 
 def _is_parameter(raw: dict[str, Any]) -> bool:
     name, where = raw.get("name"), raw.get("in")
-    return isinstance(name, str) and where in _WHERES and not (where == "header" and name.lower() in _IGNORED)
+    return (
+        isinstance(name, str)
+        and isinstance(where, str)
+        and where in _WHERES
+        and not (where == "header" and name.lower() in _IGNORED)
+    )
 
 
 def _parameter(raw: dict[str, Any], *, header: str = "") -> Parameter:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from asyncapi.openapi.files import Files, Found, Place
-    from asyncapi.openapi.schemas import Schemas
+    from asyncapi.openapi.schemas import Schemas, Visit
 
 __all__ = ["METHODS", "Parts"]
 
@@ -23,14 +23,16 @@ _ITEM_WORDS = ("summary", "description", "servers")
 class Parts:
     """Reads the parts of paths, each at the place where it really stands."""
 
-    def __init__(self, files: Files, schemas: Schemas) -> None:
+    def __init__(self, files: Files, schemas: Schemas, visit: Visit | None = None) -> None:
         self.files = files
         self.schemas = schemas
+        self.visit = visit
         self.callbacks = 0
 
     def paths(self, raw: Any, at: Place) -> dict[str, Any]:
         """Read the paths of the document."""
         made = {}
+        raw, at = self.opened(raw, at)
         for path, item in self.mapping(raw, at, "paths").items():
             if not path.startswith("x-"):
                 made[path] = self.item(item, at / path)
@@ -45,6 +47,8 @@ class Parts:
                 made = self.item(found.value, found.place)
             raw = {key: value for key, value in raw.items() if key != "$ref"}
         raw = self.mapping(raw, at, "a path item")
+        if self.visit is not None:
+            self.visit("a path item", raw, at)
         if "parameters" in raw:
             made["parameters"] = self.parameters(raw["parameters"], at / "parameters")
         for key, value in raw.items():
@@ -62,6 +66,8 @@ class Parts:
     def operation(self, raw: Any, at: Place) -> dict[str, Any]:
         """Read one operation."""
         made = dict(self.mapping(raw, at, "an operation"))
+        if self.visit is not None:
+            self.visit("an operation", raw, at)
         if made.pop("callbacks", None):
             self.callbacks += 1
         if "parameters" in made:
@@ -86,12 +92,20 @@ class Parts:
             if raw is not None:
                 self.files.problem(at, "parameters are a list", "Begin each with a dash, or put [] around them.")
             return []
+        if self.visit is not None:
+            self.visit("parameters", raw, at)
         made = [self.parameter(each, at / index) for index, each in enumerate(raw)]
         return [each for each in made if each]
 
     def parameter(self, raw: Any, at: Place) -> dict[str, Any]:
-        """Read one parameter, or one header."""
-        value, at = self.resolved(raw, at, "a parameter")
+        """Read one parameter."""
+        return self._valued(*self.resolved(raw, at, "a parameter"))
+
+    def header(self, raw: Any, at: Place) -> dict[str, Any]:
+        """Read one header of a response or of a part: a parameter without name and place."""
+        return self._valued(*self.resolved(raw, at, "a header"))
+
+    def _valued(self, value: dict[str, Any], at: Place) -> dict[str, Any]:
         made = dict(value)
         if "schema" in made:
             made["schema"] = self.schemas.read(made["schema"], at / "schema")
@@ -115,7 +129,7 @@ class Parts:
         self._contents(made, at)
         if "headers" in made:
             headers = self.mapping(made["headers"], at / "headers", "headers")
-            made["headers"] = {name: self.parameter(each, at / "headers" / name) for name, each in headers.items()}
+            made["headers"] = {name: self.header(each, at / "headers" / name) for name, each in headers.items()}
         return made
 
     def _contents(self, made: dict[str, Any], at: Place) -> None:
@@ -142,7 +156,7 @@ class Parts:
         made = dict(self.mapping(raw, at, "an encoding"))
         if "headers" in made:
             headers = self.mapping(made["headers"], at / "headers", "headers")
-            made["headers"] = {name: self.parameter(each, at / "headers" / name) for name, each in headers.items()}
+            made["headers"] = {name: self.header(each, at / "headers" / name) for name, each in headers.items()}
         return made
 
     def _examples(self, made: dict[str, Any], at: Place) -> None:
@@ -163,6 +177,12 @@ class Parts:
 
     def resolved(self, raw: Any, at: Place, what: str) -> tuple[dict[str, Any], Place]:
         """Return an object, or what its reference leads to, and where that stands."""
+        value, at = self._resolved(raw, at, what)
+        if self.visit is not None:
+            self.visit(what, value, at)
+        return value, at
+
+    def _resolved(self, raw: Any, at: Place, what: str) -> tuple[dict[str, Any], Place]:
         if isinstance(raw, dict) and "$ref" in raw:
             found: Found | None = self.files.find(raw["$ref"], at)
             if found is None:
@@ -171,6 +191,13 @@ class Parts:
             words = {key: raw[key] for key in ("summary", "description") if isinstance(raw.get(key), str)}  # 3.1
             return {**value, **words}, found.place
         return self.mapping(raw, at, what), at
+
+    def opened(self, raw: Any, at: Place) -> tuple[Any, Place]:
+        """Return what a whole part's reference leads to (rule 5 of `files`), or the part itself."""
+        if isinstance(raw, dict) and isinstance(raw.get("$ref"), str) and len(raw) == 1:
+            found = self.files.find(raw["$ref"], at)
+            return found if found is not None else ({}, at)
+        return raw, at
 
     def mapping(self, raw: Any, at: Place, what: str) -> dict[str, Any]:
         """Return an object as it is; {} for anything else, with a problem unless it is just missing."""

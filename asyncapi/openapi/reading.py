@@ -1,14 +1,13 @@
 """Read an OpenAPI document: JSON or YAML, Swagger 2.0 or OpenAPI 3.x, in one file or many.
 
-What makes a document unusable raises one error that says where and what to do. What is wrong with a part of it stands in
-`Document.problems`, and the rest can be used.
+What makes a document unusable raises one error that says where and what to do. What is wrong with a part of it stands
+in `Document.problems`, and the rest can be used.
 """
 
 from __future__ import annotations
 
 import re
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from asyncapi.errors import ConfigError
 from asyncapi.openapi import inventory, sources, swagger2
@@ -19,7 +18,13 @@ from asyncapi.openapi.schemas import Schemas
 from asyncapi.openapi.swagger2 import Parts2
 from asyncapi.redact import redact_url
 
-__all__ = ["read"]
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from asyncapi.openapi.schemas import Visit
+    from asyncapi.openapi.yaml_text import Parsed
+
+__all__ = ["read", "walk"]
 
 _VERSION = re.compile(r"\s*([0-9]+)\.([0-9]+)")
 _KNOWN = {"3.0", "3.1", "3.2"}
@@ -36,21 +41,22 @@ def read(source: str | Path | bytes) -> Document:
     data = source if isinstance(source, bytes) else sources.load(source)
     parsed = sources.parse(data, place)
     try:
-        return _document(parsed.value, place, parsed.twice)
+        return _document(parsed, place, data)
     except RecursionError as error:
         raise ConfigError(f"{_named(place)} is nested too deeply to be read") from error
 
 
-def _document(raw: Any, place: str, twice: list[tuple[tuple[str, ...], str, int | None]]) -> Document:
+def _document(parsed: Parsed, place: str, data: bytes) -> Document:
+    raw = parsed.value
     spec = _spec(raw, _named(place))
     files = Files(raw, place)
-    for path, key, line in twice:
+    for path, key, line in parsed.twice:
         where = Place("", "")
         for token in (*path, key):
             where /= token
         what = f"the key {key!r} stands twice, and only the last one counts"
         files.problems.append(Problem(str(where), what, "Merge them, or rename one.", "error", line))
-    plain, notes = _plain(raw, spec, files)
+    plain, notes = walk(raw, spec, files)
     info = plain["info"]
     return Document(
         title=_text(info.get("title")),
@@ -65,23 +71,34 @@ def _document(raw: Any, place: str, twice: list[tuple[tuple[str, ...], str, int 
         spec=spec,
         problems=(*files.problems, *notes),
         raw=raw,
+        data=data,
         source="" if place == "<bytes>" else place,
     )
 
 
-def _plain(raw: dict[str, Any], spec: str, files: Files) -> tuple[dict[str, Any], list[Problem]]:
+def walk(
+    raw: dict[str, Any], spec: str, files: Files, visit: Visit | None = None
+) -> tuple[dict[str, Any], list[Problem]]:
+    """Read every part of a document; return it as OpenAPI 3.1, and notes of what a client leaves out.
+
+    With `visit`, also what nothing in the paths refers to is read.
+    """
     old = spec == "2.0"
-    schemas = Schemas(files, "/definitions" if old else "/components/schemas", old=spec in {"2.0", "3.0"})
-    parts = Parts2(files, schemas) if old else Parts(files, schemas)
-    components = {} if old else parts.mapping(raw.get("components"), Place("", "/components"), "components")
-    schemas.components(raw.get("definitions") if old else components.get("schemas"))
+    schemas = Schemas(files, old=spec in {"2.0", "3.0"}, visit=visit)
+    parts = (Parts2 if old else Parts)(files, schemas, visit)
+    components, at = (raw, Place("", "")) if old else parts.opened(raw.get("components"), Place("", "/components"))
+    components = parts.mapping(components, at, "components")
+    key = "definitions" if old else "schemas"
+    schemas.components(*parts.opened(components.get(key), at / key))
     if isinstance(parts, Parts2):
         parts.consumes, parts.produces = raw.get("consumes"), raw.get("produces")
     plain: dict[str, Any] = {"openapi": "3.1.0"}
     plain |= {key: raw[key] for key in _KEPT if key in raw}
-    plain["info"] = parts.mapping(raw.get("info"), Place("", "/info"), "info")
+    plain["info"] = parts.mapping(*parts.opened(raw.get("info"), Place("", "/info")), "info")
     plain["servers"] = swagger2.servers_of(raw, files.source) if old else _servers(raw.get("servers"))
     plain["paths"] = parts.paths(raw.get("paths"), Place("", "/paths"))
+    if visit is not None:
+        _unused(components, parts, at, old=old)
     schemas.settle()
     given = swagger2.schemes_of(raw.get("securityDefinitions")) if old else _schemes(components, parts)
     plain["components"] = {"schemas": schemas.made, "securitySchemes": given}
@@ -91,6 +108,15 @@ def _plain(raw: dict[str, Any], spec: str, files: Files) -> tuple[dict[str, Any]
     if raw.get("webhooks") or raw.get("x-webhooks"):
         notes.append(_note("#/webhooks", "webhooks are calls that the server makes: the client leaves them out"))
     return plain, notes
+
+
+def _unused(components: dict[str, Any], parts: Parts, at: Place, *, old: bool) -> None:
+    readers = {"parameters": parts.parameter, "responses": parts.response}
+    if not old:
+        readers |= {"requestBodies": parts.body, "headers": parts.header, "pathItems": parts.item}
+    for kind, reader in readers.items():
+        for name, value in parts.mapping(*parts.opened(components.get(kind), at / kind), kind).items():
+            reader(value, at / kind / name)
 
 
 def _note(where: str, what: str) -> Problem:
@@ -103,7 +129,7 @@ def _servers(raw: Any) -> list[Any]:
 
 def _schemes(components: dict[str, Any], parts: Parts) -> dict[str, Any]:
     at = Place("", "/components/securitySchemes")
-    given = parts.mapping(components.get("securitySchemes"), at, "securitySchemes")
+    given = parts.mapping(*parts.opened(components.get("securitySchemes"), at), "securitySchemes")
     return {name: parts.resolved(each, at / name, "a security scheme")[0] for name, each in given.items()}
 
 

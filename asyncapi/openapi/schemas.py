@@ -1,17 +1,19 @@
 """Turn the schemas of any version into those of OpenAPI 3.1, with every reference to a schema that has a name.
 
-1. A schema at `#/components/schemas/X` (`#/definitions/X` in Swagger 2.0) is X. Any other that is referenced gets a name
-   from its pointer or its file, and moves to the components; where it stood, a reference to it is left.
+1. A schema at `#/components/schemas/X` (`#/definitions/X` in Swagger 2.0) is X. Any other that is referenced gets a
+   name from its pointer or its file, and moves to the components; where it stood, a reference to it is left.
 2. A component that is no more than a reference to a schema in another file gives that schema its name.
-3. `nullable` and `x-nullable` become the type "null"; a boolean `exclusiveMinimum` takes the number of `minimum`; `example`
-   joins `examples`; `type: file` is binary text; a `discriminator` that is text names its property.
-4. What other tools let pass is mended as they mean it: `type: int`, `required: true` on a property, keywords that are null.
+3. `nullable` and `x-nullable` become the type "null"; a boolean `exclusiveMinimum` takes the number of `minimum`;
+   `example` joins `examples`; `type: file` is binary text; a `discriminator` that is text names its property.
+4. What other tools let pass is mended as they mean it: `type: int`, `required: true` on a property, keywords that are
+   null.
 5. Only places where a schema may stand are walked: a `$ref` inside an example or a default is data.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +22,9 @@ from asyncapi.openapi.files import Place, tokens
 if TYPE_CHECKING:
     from asyncapi.openapi.files import Files
 
-__all__ = ["PREFIX", "Schemas"]
+__all__ = ["PREFIX", "Schemas", "Visit"]
+
+Visit = Callable[[str, Any, "Place"], None]  # is told each object on the way: its kind, as it was written, its place
 
 PREFIX = "#/components/schemas/"
 _ONE = ("additionalProperties", "items", "additionalItems", "not", "if", "then", "else", "contains", "propertyNames",
@@ -35,27 +39,27 @@ _MEANT = {
 }  # fmt: skip
 # No names of schemas, but of the places where they stand.
 _VAGUE = frozenset({
-    "schema", "schemas", "items", "content", "responses", "properties", "application/json", "get", "allOf", "anyOf", "oneOf",
-    "0", "1", "$defs", "definitions", "components", "paths", "parameters", "requestBody", "additionalProperties",
+    "schema", "schemas", "items", "content", "responses", "properties", "application/json", "get", "allOf", "anyOf",
+    "oneOf", "0", "1", "$defs", "definitions", "components", "paths", "parameters", "requestBody",
+    "additionalProperties",
 })  # fmt: skip
 
 
 class Schemas:
     """The named schemas of one document, growing while its parts are read."""
 
-    def __init__(self, files: Files, home: str, *, old: bool) -> None:
+    def __init__(self, files: Files, *, old: bool, visit: Visit | None = None) -> None:
         self.files = files
-        self.home = home  # "/components/schemas" or "/definitions"
+        self.visit = visit
         self.old = old  # before 3.1: nothing counts beside a $ref
         self.made: dict[str, dict[str, Any]] = {}
         self._names: dict[Place, str] = {}
         self._placed: dict[Place, dict[str, Any]] = {}
         self._waiting: list[Place] = []
 
-    def components(self, raw: Any) -> None:
+    def components(self, raw: Any, at: Place) -> None:
         """Read the schemas that the document itself names."""
         named = {str(name): value for name, value in raw.items()} if isinstance(raw, dict) else {}
-        at = Place("", self.home)
         for name in named:
             self._names[at / name] = name
             self.made[name] = {}
@@ -72,6 +76,11 @@ class Schemas:
                     continue
             self.made[name].update(self.read(value, at / name))
 
+    def known(self, place: Place, name: str) -> None:
+        """Take the schema at a place as one that has this name."""
+        self._names[place] = name
+        self.made.setdefault(name, {})
+
     def settle(self) -> None:
         """Read the schemas that got their names on the way, until there are no more."""
         while self._waiting:
@@ -87,6 +96,8 @@ class Schemas:
 
     def read(self, raw: Any, at: Place) -> dict[str, Any]:
         """Return one schema as OpenAPI 3.1 has it."""
+        if self.visit is not None:
+            self.visit("schema", raw, at)
         if raw is True or raw is None:
             return {}
         if raw is False:
@@ -136,9 +147,9 @@ class Schemas:
             made |= self.read(rest, at)
         return made
 
-    def name(self, reference: Any, at: Place) -> str | None:
+    def name(self, reference: Any, at: Place, *, mild: bool = False) -> str | None:
         """Return the name of the schema that a reference leads to; None, with a problem kept, where there is none."""
-        found = self.files.one(reference, at)
+        found = self.files.one(reference, at, mild=mild)
         if found is None:
             return None
         if isinstance(found.value, dict) and "$ref" in found.value and self.files.find(reference, at) is None:
@@ -174,7 +185,7 @@ class Schemas:
     def _mapped(self, target: str, at: Place) -> str | None:
         if target in self.made and "#" not in target and "/" not in target:  # a bare name (OpenAPI 3.x, discriminator)
             return target
-        return self.name(target, at)
+        return self.name(target, at, mild=True)
 
 
 _ABOUT: tuple[str, ...] = ("description", "title", "deprecated", "default", "readOnly", "writeOnly")

@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import unquote, urljoin, urlsplit
 
 from asyncapi.errors import AsyncAPIError, ConfigError
 from asyncapi.openapi import json_text, yaml_text
-from asyncapi.openapi.yaml_text import Parsed
 from asyncapi.redact import redact_url
+
+if TYPE_CHECKING:
+    from asyncapi.openapi.yaml_text import Parsed
 
 __all__ = ["MAX_BYTES", "beside", "is_url", "load", "parse"]
 

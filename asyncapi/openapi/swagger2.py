@@ -1,11 +1,11 @@
 """Turn the parts of a Swagger 2.0 document into those of OpenAPI 3.x.
 
-1. The parameters `in: body` and `in: formData` become the request body. Its content types are those of `consumes`, the
-   operation's or the document's: JSON if none is named, and a form for `formData` (multipart as soon as there is a file).
+1. The parameters `in: body` and `in: formData` become the request body. Its content types are those of `consumes`, of
+   the operation or else the document: JSON if none is named, a form for `formData`, and multipart once there is a file.
 2. The type of any other parameter moves into its schema; `collectionFormat` becomes style and explode. `tsv`, for which
    OpenAPI 3.x has no style, becomes the style `tabDelimited`.
 3. The schema of a response belongs to each of the content types of `produces`.
-4. `schemes`, `host` and `basePath` become servers. Where a part of them is missing, that of the document's own URL counts.
+4. `schemes`, `host` and `basePath` become servers. A part that is missing is that of the document's own URL.
 5. `securityDefinitions` become security schemes: `basic` is HTTP's, and the flows get the names of 3.x.
 """
 
@@ -51,10 +51,12 @@ class Parts2(Parts):
     def operation(self, raw: Any, at: Place) -> dict[str, Any]:
         """Read one operation."""
         raw = self.mapping(raw, at, "an operation")
+        if self.visit is not None:
+            self.visit("an operation", raw, at)
         shared = self.files.value_at(_above(at))
         shared = shared.get("parameters") if isinstance(shared, dict) else None
         given = [*self._listed(shared, _above(at)), *self._listed(raw.get("parameters"), at)]
-        by_key = {(each.get("name"), each.get("in")): (each, where) for each, where in given}
+        by_key = {(str(each.get("name")), str(each.get("in"))): (each, where) for each, where in given}
         bodies = [pair for pair in by_key.values() if pair[0].get("in") == "body"]
         fields = [pair for pair in by_key.values() if pair[0].get("in") == "formData"]
         produces = _kinds(raw.get("produces", self.produces)) or [_JSON]
@@ -84,8 +86,10 @@ class Parts2(Parts):
         return [self.resolved(each, at / "parameters" / index, "a parameter") for index, each in enumerate(raw)]
 
     def parameter(self, raw: Any, at: Place) -> dict[str, Any]:
-        """Read one parameter (rule 2), or one header."""
-        value, at = self.resolved(raw, at, "a parameter")
+        """Read one parameter (rule 2)."""
+        return self._valued(*self.resolved(raw, at, "a parameter"))
+
+    def _valued(self, value: dict[str, Any], at: Place) -> dict[str, Any]:
         if value.get("in") in {"body", "formData"}:
             return dict(value)
         made = {
@@ -157,7 +161,7 @@ class Parts2(Parts):
             }
         headers = self.mapping(value.get("headers"), at / "headers", "headers")
         if headers:
-            made["headers"] = {name: self.parameter(each, at / "headers" / name) for name, each in headers.items()}
+            made["headers"] = {name: self.header(each, at / "headers" / name) for name, each in headers.items()}
         return made
 
 

@@ -1,14 +1,14 @@
 """Read YAML into plain values: dicts with text as keys, lists, text, numbers, booleans and None.
 
-OpenAPI documents are YAML 1.2 with the tags of JSON, and PyYAML's own constructors speak YAML 1.1. So only its parser is
-used here, event by event:
+OpenAPI documents are YAML 1.2 with the tags of JSON, and PyYAML's own constructors speak YAML 1.1. So only its parser
+is used here, event by event:
 
 1. `no`, `on`, `12:30` and `2020-01-01` are text. `true`, `null`, `12` and `1e3` are what they are in JSON.
 2. Every key is the text that was written: `200:` is "200", `no:` is "no".
 3. No tag makes an object: those of JSON's kinds are understood, `!!timestamp` and `!!binary` are text, any other is an
    error.
-4. An alias is the same object as its anchor, so it costs nothing here. But later readers copy: what the aliases of a text
-   would grow to is counted, and refused where it is out of proportion ("billion laughs").
+4. An alias is the same object as its anchor, so it costs nothing here. But later readers copy: what the aliases of a
+   text would grow to is counted, and refused where it is out of proportion ("billion laughs").
 5. `<<` merges. A key that stands twice is noticed, and its last value counts.
 6. The text that follows `version:`, `openapi:` or `swagger:` near the top stays text: 1.10 is not 1.1.
 """
@@ -41,7 +41,7 @@ _VERBATIM = frozenset({"version", "openapi", "swagger"})
 
 @dataclass(slots=True)
 class Parsed:
-    """What a text holds: `twice` are the keys that stand twice in their mapping, as (path of the mapping, key, line)."""
+    """What a text holds. `twice` are the keys that stand twice in a mapping: the mapping's path, the key, its line."""
 
     value: Any
     twice: list[tuple[tuple[str, ...], str, int | None]] = field(default_factory=list)
@@ -163,7 +163,9 @@ def parse(text: str) -> Parsed:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
-        raise ConfigError(f"{where}{error.problem or error.context or 'broken YAML'}") from error
+        begun = error.context_mark.line if error.context_mark and mark else None
+        inside = f", in what begins on line {begun + 1}" if begun is not None and begun != mark.line else ""
+        raise ConfigError(f"{where}{error.problem or error.context or 'broken YAML'}{inside}") from error
     except yaml.YAMLError as error:
         raise ConfigError(" ".join(str(error).split())) from error
     finally:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from asyncapi.settings.fallback import Fallback
     from asyncapi.settings.hedge import Hedge
     from asyncapi.settings.http2 import HTTP2
+    from asyncapi.settings.learned import Learned
     from asyncapi.settings.mesh import Mesh
     from asyncapi.settings.pages import Cursor, LinkHeader, NextUrl, Offset, PageNumber
     from asyncapi.settings.rate import RateLimit
@@ -37,6 +38,7 @@ __all__ = [
     "Endpoints",
     "Fallback",
     "Hedge",
+    "Learned",
     "LinkHeader",
     "Mesh",
     "NextUrl",
@@ -59,6 +61,7 @@ _HOMES = {
     "fallback": "Fallback",
     "hedge": "Hedge",
     "http2": "HTTP2",
+    "learned": "Learned",
     "mesh": "Mesh",
     "pages": "Cursor LinkHeader NextUrl Offset PageNumber",
     "rate": "RateLimit",

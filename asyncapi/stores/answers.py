@@ -23,11 +23,12 @@ class Answers(Generic[V]):
         max_bytes: The bound, in bytes as the caller counts them.
 
     Attributes:
+        max_bytes: The bound.
         size: The bytes of all values now.
     """
 
     def __init__(self, max_bytes: int) -> None:
-        self._max_bytes = max_bytes
+        self.max_bytes: int = max_bytes
         self._entries: OrderedDict[Hashable, tuple[Any, ...]] = OrderedDict()  # (size, *value); the oldest first
         self.size: int = 0
 
@@ -45,11 +46,11 @@ class Answers(Generic[V]):
     def put(self, key: Hashable, value: V, size: int) -> None:
         """Replace the value of this key; by nothing if the new value is larger than an eighth of the bound."""
         self.drop(key)
-        if size > self._max_bytes // 8:
+        if size > self.max_bytes // 8:
             return
         self._entries[key] = (size, *value)  # one flat tuple: each nested one would take the collector another pass
         self.size += size
-        while self.size > self._max_bytes:
+        while self.size > self.max_bytes:
             self.drop(next(iter(self._entries)))
 
     def drop(self, key: Hashable) -> None:

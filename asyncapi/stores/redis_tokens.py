@@ -1,10 +1,11 @@
-"""Store tokens in Redis or Valkey, for a fleet of processes: one of them renews a token, all use it.
+"""Store tokens and responses in Redis or Valkey, for a fleet of processes: one of them fetches, all use it.
 
 1. What is stored is encrypted (Fernet) with a key that the server never sees.
 2. The lock is a lease: who holds it renews it, and if the holder dies, it ends within ten seconds. A holder that was
    frozen for longer has lost it, and is not told: two renewals are then possible, as without a lock.
 3. Each operation opens a connection of its own. Tokens are renewed once an hour or so, and a connection that is kept
-   would belong to one event loop, which a store does not.
+   would belong to one event loop, which a store does not. Each client has a connection of its own for responses
+   (redis_responses.py).
 """
 
 from __future__ import annotations
@@ -17,13 +18,16 @@ from uuid import uuid4
 
 from asyncapi.errors import AuthError, ConfigError
 from asyncapi.stores.redis import RedisConnection, Unavailable, redis_py
+from asyncapi.stores.redis_responses import RedisResponses
 from asyncapi.stores.redis_scripts import LOCK, UNLOCK
 from asyncapi.stores.redis_url import check_url, shown_url
-from asyncapi.stores.tokens import cryptography_of, fernet_of
+from asyncapi.stores.responses import bound_of
+from asyncapi.stores.tokens import cryptography_of, fernet_of, key_text
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+_MAX_BYTES = 256 * 1024 * 1024
 _LEASE = 10.0  # seconds that a lock outlives its holder
 _RENEW = 3.0  # seconds between two renewals of it
 _POLL = 0.05  # seconds between two looks at a lock that another process holds
@@ -31,24 +35,31 @@ _PATIENCE = 4.0  # seconds in which an operation is tried again; those who use a
 
 
 class RedisStore:
-    """Store tokens for all processes that share a server, a name and a key.
+    """Store tokens, or responses, for all processes that share a server, a name and a key.
 
         RedisStore("redis://cache.internal:6379/0", name="orders", key=Env("TOKEN_KEY"))
+        Client("https://api.example.com", cache=Cache(store=RedisStore("redis://cache.internal", key=Env("CACHE_KEY"))))
+
+    Both are encrypted. While the server is away, or takes longer than a tenth of a second, a cache keeps responses in
+    memory.
 
     Args:
         url: The server's URL, as of `asyncapi.Redis`.
         key: A Fernet key (`FileStore.new_key()`), as text, `SecretStr`, or a source such as `Env` or `File`. Every
             process needs the same.
-        name: What the tokens belong to; keys begin with it.
+        name: What they belong to; keys begin with it.
+        max_bytes: Most bytes of responses under this name, 256 MiB by default. The least recently used go first, and
+            all that were not used for a week; one of a sixteenth, or of 4 MiB, or more is not stored.
 
     Raises:
         ConfigError: redis-py (extra `redis`) or cryptography (extra `auth`) is not installed, the URL can't be read, or
             the key is not a Fernet key.
     """
 
-    def __init__(self, url: str, *, key: Any, name: str = "asyncapi") -> None:
+    def __init__(self, url: str, *, key: Any, name: str = "asyncapi", max_bytes: int = _MAX_BYTES) -> None:
         self._url = check_url(url)
         self._name = name
+        self._max_bytes = bound_of("RedisStore", max_bytes)
         redis_py()
         cryptography_of("RedisStore")
         if hasattr(key, "get_secret_value"):  # pydantic's SecretStr
@@ -57,6 +68,10 @@ class RedisStore:
             raise ConfigError("RedisStore(key=): give a Fernet key, or its source: Env('TOKEN_KEY')")
         self._key = key
         self._fernet: Any = fernet_of("RedisStore", key) if isinstance(key, str) else None
+
+    def responses(self, room: int) -> RedisResponses:
+        """Make the store of one client's responses; `room` is the bytes of memory while the server is away."""
+        return RedisResponses(self._url, self._name, self._max_bytes, room, key_text("RedisStore", self._key))
 
     async def load(self, name: str) -> str | None:
         """Return the text that was saved under this name, or None.

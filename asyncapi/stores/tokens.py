@@ -3,7 +3,8 @@
     MemoryStore     as long as the process lives
     FileStore       one encrypted file (Fernet), readable by its owner alone (0600), replaced atomically
     KeyringStore    the system's keyring (extra `keyring`)
-    RedisStore      a Redis server, encrypted, for a fleet of processes (extra `redis`; redis_tokens.py)
+    SQLiteStore     a SQLite file, each token encrypted; also for responses (sqlite.py)
+    RedisStore      a Redis server, encrypted, for a fleet; also for responses (extra `redis`; redis_tokens.py)
 
 1. Whoever renews a token holds the store's lock and reads the store first: of two processes that share a file, one
    renews the token, the other takes the new one. Without that, a server that rotates refresh tokens would end the
@@ -152,7 +153,12 @@ class FileStore:
         finally:
             os.close(handle)
 
-    def _cipher(self) -> Any:
+    def cipher(self) -> Any:
+        """Return what seals the contents; reads the key, and creates one where there is none.
+
+        Raises:
+            AuthError: The key can't be read or created.
+        """
         if self._fernet is None:
             self._fernet = fernet_of("FileStore", self._own_key() if self._key is None else self._key.now())
         return self._fernet
@@ -181,7 +187,7 @@ class FileStore:
             return {}
         except OSError as error:
             raise AuthError(f"the token file {self._path} can't be read: {error.strerror}") from None
-        cipher = self._cipher()
+        cipher = self.cipher()
         with suppress(cryptography_of("FileStore").InvalidToken, ValueError, TypeError, RecursionError):
             return dict(json.loads(cipher.decrypt(sealed)))
         raise AuthError(  # outside of the `with`: a parser's own error holds the decrypted text (rule 2)
@@ -191,7 +197,7 @@ class FileStore:
     def _change(self, change: Callable[[dict[str, str]], object]) -> None:
         texts = self._read()
         change(texts)
-        sealed = self._cipher().encrypt(json.dumps(texts).encode())
+        sealed = self.cipher().encrypt(json.dumps(texts).encode())
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             handle, name = tempfile.mkstemp(dir=self._path.parent, prefix=f".{self._path.name}.")  # 0600
@@ -295,3 +301,16 @@ def fernet_of(who: str, key: str) -> Any:
     with suppress(ValueError):
         return cryptography_of(who).Fernet(key)
     raise ConfigError(f"{who}: the key is not a Fernet key: make one with FileStore.new_key()")
+
+
+def key_text(who: str, key: Any) -> str:
+    """Return a Fernet key as text, from text, a `SecretStr` or a source.
+
+    Raises:
+        ConfigError: It is no such key; the message does not show it.
+    """
+    if hasattr(key, "get_secret_value"):  # pydantic's SecretStr
+        key = key.get_secret_value()
+    text = key.now() if hasattr(key, "now") else key
+    fernet_of(who, text)
+    return str(text)

@@ -26,8 +26,9 @@ from typing import Any
 from asyncapi.trace.format import RecordedCall, RecordedExchange, Trace
 from asyncapi.trace.recorder import Recorder
 from asyncapi.trace.replay import replay
+from asyncapi.trace.what_if import WhatIf, what_if
 
-__all__ = ["RecordedCall", "RecordedExchange", "Recorder", "Trace", "replay"]
+__all__ = ["RecordedCall", "RecordedExchange", "Recorder", "Trace", "WhatIf", "replay", "what_if"]
 
 _RENAMED = {"Came": RecordedCall, "Met": RecordedExchange}
 

@@ -122,7 +122,9 @@ class Trace:
         calls: The calls, in the order in which they started.
         exchanges: The attempts with their responses, in the order in which they were sent.
         draws: Every random draw.
-        decisions: For each call, its attempts (number, why, held, then, started, elapsed) and its end.
+        decisions: For each call, its attempts (number, why, held, then, started, elapsed) and its end. Where a policy
+            decided what follows an attempt (`Retry(policy=)`), a mapping is its last item: `{"learned": {...}}`, as in
+            `Attempt.state`.
     """
 
     epoch: float = 0.0
@@ -197,4 +199,6 @@ def _without_empty(row: dict[str, Any]) -> dict[str, Any]:
 def _outlined(step: Any) -> Any:
     if isinstance(step, str):
         return _NUMBER.sub("#", step)
+    if isinstance(step, dict):
+        return {name: _outlined(part) for name, part in step.items()}
     return [_outlined(part) for part in step] if isinstance(step, list) else None if isinstance(step, float) else step

@@ -25,8 +25,10 @@ if TYPE_CHECKING:
     from yarl import URL
 
     from asyncapi.clock import Clock
+    from asyncapi.messages.call import Attempt
     from asyncapi.messages.request import Request
     from asyncapi.messages.response import Response
+    from asyncapi.settings import Learned
     from asyncapi.types import Layer, Send, Transport
 
 _MAX_CONTENT = 64 * 1024  # bytes of a response body that are recorded
@@ -130,7 +132,7 @@ class Recorder:
                     steps.extend(
                         [
                             attempt.number, attempt.why, attempt.held, attempt.then,
-                            attempt.started - recorded.at, attempt.elapsed,
+                            attempt.started - recorded.at, attempt.elapsed, *_decided(attempt),
                         ]
                         for attempt in request.call.attempts
                     )  # fmt: skip
@@ -193,6 +195,16 @@ def _end_of(response: Response) -> str:
     return f"{response.status}{f', from cache: {response.from_cache}' if response.from_cache else ''}{degraded}"
 
 
+_DECIDED = ("learned", "degraded")  # what policies write into the state of an attempt
+
+
+def _decided(attempt: Attempt) -> list[dict[str, Any]]:
+    """What a policy decided after an attempt, if one did."""
+    state = attempt.state or {}
+    decided = {name: dict(state[name]) for name in _DECIDED if isinstance(state.get(name), dict)}
+    return [decided] if decided else []
+
+
 def _total(timeout: Timeout | float | None) -> float | None:
     return timeout.total if isinstance(timeout, Timeout) else timeout
 
@@ -207,4 +219,10 @@ def _retry_settings(policy: Retry | None) -> dict[str, Any]:
         "statuses": sorted(policy.statuses),
         "max_retry_after": policy.max_retry_after,
         "budgeted": policy.budget is not None,
+        **({} if policy.policy is None else {"learned": _policy_settings(policy.policy)}),
     }
+
+
+def _policy_settings(policy: Learned) -> dict[str, Any]:
+    names = ("patience", "explore", "memory", "hold", "degrade")
+    return {name: getattr(policy, name) for name in names}

@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from asyncapi.errors import ConnectError, ProtocolError, RequestTimeout, TransportError
+from asyncapi.errors import ProtocolError
 from asyncapi.layers import deadline
 from asyncapi.messages.meaning import Meaning
 from asyncapi.messages.open_body import OpenBody
 from asyncapi.messages.request import Body, Request
 from asyncapi.messages.response import Response
 from asyncapi.redact import redact_url
-from asyncapi.settings import Budget, Retry, Timeout
+from asyncapi.settings import Budget, Learned, Retry, Timeout
+from asyncapi.testing.failures import Failure
 from asyncapi.testing.virtual_time import FakeClock, run
 from asyncapi.trace.recorder import OUTSIDE, Recorder, current_call, own_url
 from asyncapi.transports.mock import MockTransport
@@ -23,11 +24,6 @@ if TYPE_CHECKING:
 
     from asyncapi.client.client import Client
     from asyncapi.trace.format import RecordedCall, RecordedExchange, Trace
-
-_FAILURES: dict[str, type[TransportError]] = {
-    cls.__name__: cls for cls in (ConnectError, ProtocolError, TransportError)
-}
-
 
 class _Past:
     """Responds as the trace says, and has a clock whose random draws are those of the trace."""
@@ -56,7 +52,10 @@ class _Past:
         if exchange.error == "CancelledError":  # cancelled from outside, as it will be again
             await asyncio.get_running_loop().create_future()
         if exchange.error:
-            raise _failure(exchange, request)
+            failure = Failure(
+                exchange.error, exchange.message, exchange.phase, exchange.stale, exchange.final, exchange.unprocessed
+            )
+            raise failure.raised(request)
         content = exchange.content.encode("latin-1")
         response = Response(exchange.status, exchange.headers, content, trailers=exchange.trailers)
         meaning = Meaning(**exchange.meaning) if exchange.meaning else None
@@ -82,18 +81,6 @@ class _Past:
             await due
         finally:
             timer.cancel()
-
-
-def _failure(exchange: RecordedExchange, request: Request) -> TransportError:
-    if exchange.error == RequestTimeout.__name__:
-        error: TransportError = RequestTimeout(exchange.message, phase=exchange.phase or "headers", request=request)  # type: ignore[arg-type]
-    else:
-        error = _FAILURES.get(exchange.error, TransportError)(exchange.message, request=request)
-        error.phase = exchange.phase or None  # type: ignore[assignment]
-    error.stale, error.final = exchange.stale, exchange.final
-    if isinstance(error, ProtocolError):
-        error.unprocessed = exchange.unprocessed
-    return error
 
 
 def replay(trace: Trace, **settings: Any) -> Trace:
@@ -176,5 +163,6 @@ def _limits(limits: list[float | None]) -> Timeout | None:
 def _retry(settings: dict[str, Any]) -> Retry | None:
     if not settings:
         return None
-    rest = {name: value for name, value in settings.items() if name != "budgeted"}
-    return Retry(**rest, budget=Budget() if settings["budgeted"] else None)
+    rest = {name: value for name, value in settings.items() if name not in {"budgeted", "learned"}}
+    policy = Learned(**settings["learned"]) if "learned" in settings else None
+    return Retry(**rest, policy=policy, budget=Budget() if settings["budgeted"] else None)

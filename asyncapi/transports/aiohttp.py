@@ -34,7 +34,7 @@ from asyncapi.messages.open_body import OpenBody
 from asyncapi.messages.response import Response
 from asyncapi.sansio.http.codings import accepted
 from asyncapi.scheduling.watchdog import Watchdog
-from asyncapi.transports import attempt_limit, outgoing, upload
+from asyncapi.transports import attempt_limit, interception, outgoing, upload
 from asyncapi.transports.aiohttp_bodies import decoded_body, whole_body
 from asyncapi.transports.aiohttp_connector import SessionConnections, TCPConnector, UnixConnector, adopt
 from asyncapi.transports.aiohttp_errors import RAISED, cause_of, translate
@@ -145,6 +145,8 @@ class AioHTTPTransport:
             TransportError: The subclass says what failed.
             ConfigError: aiohttp can't send such a request; nothing was sent.
         """
+        if interception.active and (carried := await interception.carry(request, self, self._jar)) is not None:
+            return carried
         call = request.call
         session = self._session or self._begin(request)
         if self._insecure and request.target.secure:

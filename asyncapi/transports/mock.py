@@ -98,7 +98,7 @@ async def _answer(request: Request, returned: Any) -> Response:
     if not isinstance(response, Response):
         raise ConfigError(f"the mock handler returned {response!r}: return reply(...), or socket(...) for a WebSocket")
     body, call = response.open_body, request.call
-    if body is None:
+    if body is None or body.socket is not None:
         return response
     if body.closed or response.request is not None:
         raise ConfigError(

@@ -11,7 +11,8 @@ from collections import Counter
 
 import pytest
 
-from asyncapi.errors import ConfigError, ConnectError, ProtocolError, RequestTimeout
+from asyncapi import Client, GraphQL, RPCError
+from asyncapi.errors import AsyncAPIError, ConfigError, ConnectError, ProtocolError, RequestTimeout
 from asyncapi.layers import telemetry
 from asyncapi.layers.chaos import chaos, planned_fault
 from asyncapi.layers.retry import retry
@@ -20,7 +21,7 @@ from asyncapi.sansio.limits.keyed import Keyed
 from asyncapi.scheduling.watchdog import Watchdog
 from asyncapi.settings import Retry
 from asyncapi.settings.chaos import Chaos
-from asyncapi.testing import FakeClock, MockTransport, reply, run
+from asyncapi.testing import APIMock, FakeClock, MockTransport, reply, run
 from asyncapi.types import Call, Request, stack
 from stepping import each_cancellation
 
@@ -280,3 +281,45 @@ def test_no_cancellation_at_any_point_leaves_anything_behind():
 def test_settings_that_make_no_sense_are_refused(settings, message):
     with pytest.raises(ConfigError, match=message):
         Chaos(**settings)
+
+
+# --- outages and sockets --------------------------------------------------------------------------------------
+
+
+def test_an_outage_goes_over_several_attempts_in_a_row():
+    settings = Chaos(outages=0.2, outage_length=4)
+    runs, unsent = [], 0
+    for number in range(200):
+        faults = [planned_fault(settings, f"GET https://h/{number}", visit).unsent for visit in range(1, 41)]
+        unsent += sum(faults)
+        text = "".join("x" if fault else "." for fault in faults[4:-4])
+        runs += [len(run) for run in text.strip("x").split(".") if run]
+    assert 0.15 < unsent / 8000 < 0.25
+    assert runs
+    assert all(length % 4 == 0 for length in runs)
+
+
+@pytest.mark.parametrize("lane", ["aiohttp", "native"])
+async def test_a_websocket_loses_its_connection_after_some_messages(lane):
+    with APIMock() as mock:
+        feed = mock.websocket("/feed").accept(range(100))
+        settings = {"chaos": Chaos(truncate=1.0), "retry": Retry(base=0.001), "transport": lane}
+        async with Client("https://h", **settings) as api, api.websocket("/feed") as ws:
+            got = [await ws.receive() for _ in range(15)]
+    assert got[0] == "0"
+    assert feed.call_count > 1
+
+
+async def test_handshakes_rpcs_and_graphql_meet_the_faults():
+    with APIMock(required=False) as mock:
+        mock.websocket("/feed")
+        mock.grpc("/p.S/M")
+        mock.graphql("A").reply(json={"data": {}})
+        async with Client("https://h", http2=True, chaos=Chaos(errors=1.0), retry=None) as api:
+            with pytest.raises(AsyncAPIError, match="503"):
+                await api.websocket("/feed").__aenter__()
+            with pytest.raises(RPCError, match="UNAVAILABLE"):
+                await api.grpc().unary_unary("/p.S/M")(b"")
+            with pytest.raises(AsyncAPIError, match="503"):
+                await GraphQL(api, "/graphql").query("query A { a }")
+        assert not mock.calls

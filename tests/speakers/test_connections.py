@@ -16,6 +16,7 @@ from asyncapi import (
     Client,
     Forbidden,
     Hedge,
+    Learned,
     OAuth2ClientCredentials,
     ProtocolError,
     QueueFull,
@@ -549,3 +550,15 @@ async def test_attempts_at_a_handshake_that_succeeds_at_last_count_as_failures()
             found += [found.append(message) async for message in ws]
         assert found == ["a", "b", "b"]
         assert len(server.lines) == 4
+
+
+async def test_a_policy_learns_from_handshakes_and_the_row_of_failures_stays_bounded():
+    async with peer(saying("a", hear=False), refusing(503)) as server, Client(server.url) as api:
+        reconnect = Retry(attempts=4, base=0.001, cap=0.01, policy=Learned())
+        async with api.websocket("/x", reconnect=reconnect) as ws:
+            with pytest.raises(ServerError):
+                async for _ in ws:
+                    pass
+        assert len(server.lines) == 4
+        [(name, learned)] = api.stats.learned[server.url.removeprefix("http://")].items()
+        assert (name, learned.good) == ("503 on GET /x", 0.0)

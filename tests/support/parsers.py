@@ -22,7 +22,9 @@ from asyncapi.sansio.auth import digest, oauth, oauth_errors
 from asyncapi.sansio.auth.aws_quirks import skew
 from asyncapi.sansio.auth.trace_masks import Masks
 from asyncapi.sansio.failures.propagation import TIMEOUT_HEADERS, read_timeout
-from asyncapi.sansio.http import altsvc, caching, codings, cookies, field_sections, page_ends, proxies, sse
+from asyncapi.sansio.http import (
+    altsvc, caching, codings, cookies, field_sections, page_ends, partial_content, proxies, sse, validation,
+)  # fmt: skip
 from asyncapi.sansio.http.cache_control import directives
 from asyncapi.sansio.http.fields import elements
 from asyncapi.sansio.http.http_date import http_date
@@ -75,9 +77,29 @@ def _cached(text: str) -> None:
     caching.choose([tuple(stored)], "", headers)
     caching.usable(stored, headers, NOW)
     caching.usable_on_error(stored, headers, NOW, 1.0)
+    caching.usable_meanwhile(stored, headers, NOW)
     caching.conditions(stored)
     caching.freshened(stored, headers, fetched)
     caching.outdated(stored, headers)
+
+
+def _conditions(text: str) -> None:
+    """The caller's conditions and ranges, and parts, against what is stored."""
+    known = CIMultiDict({name: text for name in ("ETag", "Last-Modified", "Content-Range", "Content-Language", "Date")})
+    known.update({"Cache-Control": "max-age=60", "Vary": "Accept-Language"})
+    stored = caching.made(200, known, b"", caching.Fetched(NOW, NOW, CIMultiDict()), version="1.1", identity="")
+    validation.held(CIMultiDict({"If-None-Match": text}))
+    for name in ("If-None-Match", "If-Modified-Since"):
+        validation.not_modified(stored, CIMultiDict({name: text}))
+    caching.choose([tuple(stored)], "", CIMultiDict({"Accept-Language": text}))
+    partial_content.cut(stored, CIMultiDict({"Range": text, "If-Range": text}))
+    asked = CIMultiDict({"Range": "bytes=0-1", "Accept-Language": text})
+    part = partial_content.store(known, b"", caching.Fetched(NOW, NOW, asked), version="1.1", identity="")
+    if part is not None:
+        partial_content.joined(part, part)
+        partial_content.rest_of(part)
+        partial_content.cut(part, CIMultiDict({"Range": "bytes=0-0"}))
+        partial_content.choose_part([tuple(part)], "", asked)
 
 
 def _limits(*names: str) -> Callable[[str], Any]:
@@ -158,6 +180,9 @@ PARSERS: dict[str, Parser] = {
         lambda text: directives(CIMultiDict([("Cache-Control", text), ("Pragma", text)])), (("", "a", ";"),)
     ),
     "the headers of a stored response": Parser(_cached),
+    "a caller's conditions and ranges": Parser(
+        _conditions, worst=(("", '"a", ', ""), ("", "de;q=0.1,", ""), ("bytes=", "1", "-"))
+    ),
     "an HTTP date": Parser(lambda text: http_date(text, NOW), (("Sun, 06 Nov 1994 08:49:37", " ", "GMT"),)),
     "Link": Parser(
         lambda text: [*links([text]), *links(text.split("|"))],

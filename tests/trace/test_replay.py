@@ -22,6 +22,7 @@ from asyncapi import (
     Fallback,
     Hedge,
     KeyPool,
+    Learned,
     OAuth2ClientCredentials,
     ProtocolError,
     RateLimit,
@@ -391,3 +392,37 @@ def test_a_request_that_was_not_begun_is_replayed_by_a_replay_too(tmp_path):
     assert [exchange.unprocessed for exchange in kept.exchanges] == [True, False]
     assert kept.exchanges[1].trailers == {"Checksum": "1"}
     assert replay(kept, base_url="https://h", retry=None).decisions == trace.decisions
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_learned_retries_replay_bit_by_bit_and_their_likelihood_is_in_the_trace(seed, tmp_path):
+    """What-if needs what was chosen, how likely that was, and what else was allowed."""
+    settings = STORM | {"retry": Retry(policy=Learned())}
+    trace = run(storm(seed, **settings))
+    trace.save(tmp_path / "trace.jsonl")
+    loaded = Trace.load(tmp_path / "trace.jsonl")
+    assert loaded == trace
+    assert replay(loaded, **settings).decisions == trace.decisions
+    assert replay(loaded, **settings).outline == loaded.outline
+    learned = [step[6]["learned"] for steps in trace.decisions for step in steps[:-1] if len(step) > 6]
+    assert len(learned) > 10
+    for choice in learned:
+        assert {"route", "kind", "arm", "wait", "value", "propensity", "arms", "best", "left", "overruled"} <= {*choice}
+        assert 0 < choice["propensity"] <= 1
+
+
+def test_a_calls_own_policy_is_in_the_trace_and_replays(tmp_path):
+    clock = FakeClock()
+    recorder = Recorder(MockTransport(lambda _: reply(503), clock=clock), clock=clock)
+    settings = {"base_url": "https://h", "retry": None, "raise_for_status": False}
+
+    async def scenario():
+        async with recorder.client(**settings) as api:
+            for _ in range(20):
+                await api.get("/a", retry=Retry(5, policy=Learned(patience=0.5)), timeout=10)
+
+    run(scenario())
+    recorder.trace.save(tmp_path / "trace.jsonl")
+    loaded = Trace.load(tmp_path / "trace.jsonl")
+    assert loaded.calls[0].retry["learned"]["patience"] == 0.5
+    assert replay(loaded, **settings).decisions == recorder.trace.decisions

@@ -19,18 +19,29 @@ if TYPE_CHECKING:
 
 _REPEATS_A_URL = frozenset({"location", "content-location", "link", "refresh", "referer"})
 _NO_SECRET = frozenset({"token_type", "issued_token_type", "token_endpoint"})  # RFC 6749, 8693, 8414
+_MASK = re.compile(r"\*{3}\d*")
 _TEXT_IN_JSON = re.compile(r'"((?:[^"\\]|\\.){1,200})"(\s*:\s*)"((?:[^"\\]|\\.)*)(?:"|\Z)')
 
 
 class Masks:
-    """The masks of one trace."""
+    """The masks of one trace, or one cassette.
 
-    def __init__(self) -> None:
-        self._by_secret: dict[str, str] = {}
+    Args:
+        taken: How many numbers are taken already.
+
+    Attributes:
+        secrets: Each secret with its mask.
+    """
+
+    def __init__(self, taken: int = 0) -> None:
+        self.secrets: dict[str, str] = {}
+        self._taken = taken
 
     def __call__(self, secret: str) -> str:
-        """The mask of this secret."""
-        return self._by_secret.setdefault(secret, f"{MASK}{len(self._by_secret) + 1}")
+        """The mask of this secret; of a mask, itself."""
+        if _MASK.fullmatch(secret):
+            return secret
+        return self.secrets.setdefault(secret, f"{MASK}{self._taken + len(self.secrets) + 1}")
 
     def url(self, url: URL | str) -> str:
         """A URL as text without its secrets."""

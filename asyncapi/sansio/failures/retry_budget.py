@@ -13,7 +13,8 @@ everything times out, retries keep its queue so long that everything goes on tim
 responds to others in time (`crowded`).
 
 `CostBudget`: a quota that retries use up and successes pay back, a time-out costing more than another failure. So it
-is in the standard retry mode of the AWS SDKs ("Retry behavior", AWS SDKs and Tools Reference Guide).
+is in the standard retry mode of the AWS SDKs ("Retry behavior", AWS SDKs and Tools Reference Guide). With `crowding` it
+also sees when nearly everything times out, as a `RetryBudget` does.
 
 Both are `Retries`.
 """
@@ -66,56 +67,25 @@ class Retries(Protocol):
         ...
 
 
-class RetryBudget:
-    """Tokens for retries towards one host.
+class _Crowd:
+    """Whether nearly all attempts to a host time out, as its retry budget sees them.
 
     Args:
-        ratio: Tokens paid in by each call.
-        floor: Tokens there from the start, refilled over five minutes.
+        ratio: What each call counts.
     """
 
     __slots__ = (
-        "_floor", "_free", "_last", "_ratio", "_recent", "_run", "_shared", "_shut_until", "_steady", "_timed_out_at",
-        "_timing_out", "_window_ends",
+        "_ratio", "_recent", "_run", "_shut_until", "_steady", "_timed_out_at", "_timing_out", "_window_ends",
     )  # fmt: skip
 
-    def __init__(self, ratio: float, floor: float) -> None:
+    def __init__(self, ratio: float) -> None:
         self._ratio = ratio
-        self._floor = floor
-        self._free = floor  # tokens left of the floor
-        self._shared = 0.0  # tokens that calls have paid in
         self._recent = [0.0, 0.0]  # paid in during the last window and in this one
         self._window_ends = float("-inf")
         self._steady = False  # whether other calls will soon show if the host responds
-        self._last = float("-inf")
         self._run = 0  # attempts in a row that timed out
         self._timing_out = 0.0  # share of the recent attempts that timed out
         self._timed_out_at = self._shut_until = float("-inf")
-
-    def deposit(self, now: float) -> None:
-        """Take in that a call was made (not a retry)."""
-        if now >= self._window_ends:
-            self._turn(now)
-        self._recent[1] += self._ratio
-        self._shared += self._ratio
-
-    def withdraw(self, now: float, *, timed_out: bool = False) -> float:  # noqa: ARG002
-        """Pay for a retry: what it costs, or 0 if it may not be sent."""
-        if now >= self._window_ends:
-            self._turn(now)
-        self._refill(now)
-        if self._shared >= 1.0:
-            self._shared -= 1.0
-        elif self._free >= 1.0:
-            self._free -= 1.0
-        else:
-            return 0.0
-        return 1.0
-
-    def succeeded(self, paid: float) -> None:  # noqa: ARG002
-        """Take in a response in time. The call has paid in when it was made, as every call does."""
-        if self._timing_out:
-            self._ease()
 
     def failed(self, now: float, *, timed_out: bool) -> None:
         """Take in that an attempt failed, retried or not."""
@@ -131,22 +101,11 @@ class RetryBudget:
         if self._timing_out > _MOST or (now < self._shut_until and self._timing_out > _STILL):
             self._shut_until = now + _MEMORY
 
-    def refund(self, paid: float) -> None:
-        """Refund a retry that was not sent after all: to the floor first, which it may have come from."""
-        to_floor = min(paid, self._floor - self._free)
-        self._free += to_floor
-        self._shared += paid - to_floor
-
     def crowded(self, now: float) -> bool:
         """Whether so many attempts time out that their retries would only keep the host's queue full."""
         if now < self._shut_until:
             return True
         return self._run >= _RUN and self._steady and now < self._timed_out_at + _WINDOW
-
-    @property
-    def tokens(self) -> float:
-        """Retries that may be sent now."""
-        return self._shared + self._free
 
     def _ease(self) -> None:
         """Take in that an attempt did not time out."""
@@ -155,13 +114,67 @@ class RetryBudget:
         if self._timing_out < _CLEAR:
             self._timing_out, self._shut_until = 0.0, float("-inf")
 
-    def _turn(self, now: float) -> None:
-        """Start a window: keep no more than the windows that are still recent have paid in."""
+    def _turn(self, now: float) -> float:
+        """Start a window; return what the last one has paid in, if it is still recent."""
         previous = self._recent[1] if now < self._window_ends + _WINDOW else 0.0
         self._steady = 0.0 < _STEADY * self._ratio < min(previous, self._recent[0])
-        self._shared = min(self._shared, previous)
         self._recent = [previous, 0.0]
         self._window_ends = now + _WINDOW
+        return previous
+
+
+class RetryBudget(_Crowd):
+    """Tokens for retries towards one host.
+
+    Args:
+        ratio: Tokens paid in by each call.
+        floor: Tokens there from the start, refilled over five minutes.
+    """
+
+    __slots__ = ("_floor", "_free", "_last", "_shared")
+
+    def __init__(self, ratio: float, floor: float) -> None:
+        super().__init__(ratio)
+        self._floor = floor
+        self._free = floor  # tokens left of the floor
+        self._shared = 0.0  # tokens that calls have paid in
+        self._last = float("-inf")
+
+    def deposit(self, now: float) -> None:
+        """Take in that a call was made (not a retry)."""
+        if now >= self._window_ends:
+            self._shared = min(self._shared, self._turn(now))  # no more than the windows that are still recent
+        self._recent[1] += self._ratio
+        self._shared += self._ratio
+
+    def withdraw(self, now: float, *, timed_out: bool = False) -> float:  # noqa: ARG002
+        """Pay for a retry: what it costs, or 0 if it may not be sent."""
+        if now >= self._window_ends:
+            self._shared = min(self._shared, self._turn(now))
+        self._refill(now)
+        if self._shared >= 1.0:
+            self._shared -= 1.0
+        elif self._free >= 1.0:
+            self._free -= 1.0
+        else:
+            return 0.0
+        return 1.0
+
+    def succeeded(self, paid: float) -> None:  # noqa: ARG002
+        """Take in a response in time. The call has paid in when it was made, as every call does."""
+        if self._timing_out:
+            self._ease()
+
+    def refund(self, paid: float) -> None:
+        """Refund a retry that was not sent after all: to the floor first, which it may have come from."""
+        to_floor = min(paid, self._floor - self._free)
+        self._free += to_floor
+        self._shared += paid - to_floor
+
+    @property
+    def tokens(self) -> float:
+        """Retries that may be sent now."""
+        return self._shared + self._free
 
     def _refill(self, now: float) -> None:
         if self._last > float("-inf"):
@@ -169,7 +182,7 @@ class RetryBudget:
         self._last = now
 
 
-class CostBudget:
+class CostBudget(_Crowd):
     """A quota of retries towards one host, paid back by successes.
 
     Args:
@@ -177,19 +190,27 @@ class CostBudget:
         retry: What a retry costs.
         timeout: What a retry after a time-out costs.
         payback: What a success without a retry pays back; one after a retry pays back that retry.
+        crowding: Whether no time-out is retried while nearly all attempts time out.
     """
 
-    __slots__ = ("_capacity", "_payback", "_retry", "_timeout", "tokens")
+    __slots__ = ("_capacity", "_crowding", "_payback", "_retry", "_timeout", "tokens")
 
-    def __init__(self, capacity: float, retry: float, timeout: float, payback: float) -> None:
+    def __init__(
+        self, capacity: float, retry: float, timeout: float, payback: float, *, crowding: bool = False
+    ) -> None:
+        super().__init__(1.0)
         self._capacity = capacity
         self._retry = retry
         self._timeout = timeout
         self._payback = payback
+        self._crowding = crowding
         self.tokens: float = capacity
 
     def deposit(self, now: float) -> None:
-        """Do nothing: only successes pay in."""
+        """Take in that a call was made; it pays nothing in: only successes do."""
+        if now >= self._window_ends:
+            self._turn(now)
+        self._recent[1] += 1.0
 
     def withdraw(self, now: float, *, timed_out: bool = False) -> float:  # noqa: ARG002
         """Pay for a retry: what it costs, or 0 if it may not be sent."""
@@ -203,13 +224,12 @@ class CostBudget:
         """Pay the last retry back, or a little where there was none."""
         if self.tokens < self._capacity:
             self.tokens = min(self._capacity, self.tokens + (paid or self._payback))
+        if self._timing_out:
+            self._ease()
 
-    def failed(self, now: float, *, timed_out: bool) -> None:
-        """Do nothing: a failure pays nothing back, which is enough."""
-
-    def crowded(self, now: float) -> bool:  # noqa: ARG002
-        """Never: a retry after a time-out costs more, and that is all."""
-        return False
+    def crowded(self, now: float) -> bool:
+        """Whether nearly all attempts time out; never without `crowding`, where a retry after one costs more."""
+        return self._crowding and super().crowded(now)
 
     def refund(self, paid: float) -> None:
         """Refund a retry that was not sent after all."""

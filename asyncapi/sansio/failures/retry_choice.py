@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 from asyncapi.errors import TransportError
 from asyncapi.sansio.failures.backoff import full_jitter
 from asyncapi.sansio.failures.idempotency import in_progress
-from asyncapi.sansio.failures.resend import not_begun, resend_obstacle, safe
+from asyncapi.sansio.failures.resend import not_begun, resend_obstacle, rewindable, safe
 from asyncapi.sansio.http.retry_after import should_retry
 from asyncapi.sansio.limits.rate_limited import is_rate_limited, wait_asked
 
 if TYPE_CHECKING:
+    from asyncapi.messages.call import Call
     from asyncapi.messages.request import Request
     from asyncapi.messages.response import Response
 
@@ -46,6 +47,31 @@ def is_worth_it(request: Request, failure: Response | TransportError, statuses: 
     return status in statuses or in_progress(request, failure) or (
         _TOO_MANY_REQUESTS in statuses and is_rate_limited(status, failure.headers)
     )  # fmt: skip
+
+
+def credential_refused(request: Request, failure: Response | TransportError) -> bool:
+    """Whether only the credential was at fault, and nothing has been done yet; writes it into the record.
+
+    A 401 after a redirect is not the response to the request itself, which may have done its work.
+    """
+    call = request.call
+    if not call.resend or isinstance(failure, TransportError) or failure.effective_status < 400:  # noqa: PLR2004
+        return False
+    answered, meaning = failure.request, failure.meaning
+    is_its_own = answered is not None and answered.method == request.method and failure.answers(request)
+    if meaning is not None and meaning.unprocessed is False:  # a part of it may be done
+        is_its_own = False
+    if not (safe(request) or (is_its_own and rewindable(request))):
+        return False
+    note(call, f"sent again at once ({call.resend})", f"auth: {call.resend}")
+    return True
+
+
+def note(call: Call, then: str, why: str) -> None:
+    """Write into the records what is done after the last attempt, and why there is a next one."""
+    if call.attempts:  # none if a wait in one of our queues failed before the first
+        call.attempts[-1].then = then
+    call.why = why
 
 
 def wait_asked_for(failure: Response | TransportError, wall: float, *, elsewhere: bool = False) -> float | None:

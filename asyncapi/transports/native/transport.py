@@ -19,7 +19,7 @@ from asyncapi.messages.open_body import OpenBody
 from asyncapi.messages.response import Response
 from asyncapi.sansio.http2.engine import engine
 from asyncapi.scheduling.watchdog import Watchdog
-from asyncapi.transports import attempt_limit, outgoing, upload
+from asyncapi.transports import attempt_limit, interception, outgoing, upload
 from asyncapi.transports.decoded import DecodedBody
 from asyncapi.transports.native.dialing.dialer import Dialer
 from asyncapi.transports.native.dialing.place import Place
@@ -126,6 +126,8 @@ class NativeTransport:
             TransportError: The subclass says what failed.
             ConfigError: Such a request can't be sent; nothing was sent.
         """
+        if interception.active and (carried := await interception.carry(request, self, self._jar)) is not None:
+            return carried
         if request.call.upgrade is not None:
             handshake: Response = await self._for_upgrades().send(request)
             return handshake

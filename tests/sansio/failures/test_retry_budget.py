@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tenacity import retry_if_exception_type
 
+from asyncapi import Client, Learned, Retry, ServerError
+from asyncapi import CostBudget as CostBudgetSettings
 from asyncapi.sansio.failures.retry_budget import CostBudget, RetryBudget
+from asyncapi.testing import FakeClock, MockTransport, reply, run
 
 
 def drain(budget: RetryBudget, now: float) -> int:
@@ -179,3 +184,41 @@ def test_what_was_paid_for_a_retry_that_was_not_sent_comes_back():
     costs = CostBudget(20, 5, 10, 1)
     costs.refund(costs.withdraw(0.0, timed_out=True))
     assert costs.tokens == 20
+
+
+def test_a_cost_budget_sees_a_crowd_only_where_it_is_told_to():
+    """Busy clients whose attempts nearly all time out retry none of them, until it is better again."""
+    for crowding in (False, True):
+        budget = CostBudget(500.0, 5.0, 10.0, 1.0, crowding=crowding)
+        now = 0.0
+        for _ in range(400):
+            now += 0.01
+            budget.deposit(now)
+            budget.failed(now, timed_out=True)
+        assert budget.crowded(now) is crowding
+        for _ in range(400):
+            now += 0.01
+            budget.deposit(now)
+            budget.succeeded(0.0)
+        assert not budget.crowded(now)
+
+
+@pytest.mark.parametrize("strategy", [True, False])
+def test_a_success_after_a_retry_pays_it_back_whatever_decides_on_retries(strategy):
+    """A strategy (`retry=`), or a policy, sees the success too: it is a success all the same."""
+    own = {"retry": retry_if_exception_type(ServerError)} if strategy else {"policy": Learned()}
+    tries: list[int] = []
+
+    def handler(_):
+        tries.append(1)
+        return reply(503 if len(tries) % 2 else 200)
+
+    async def scenario():
+        clock = FakeClock()
+        policy = Retry(base=0.001, budget=CostBudgetSettings(100.0), **own)
+        async with Client("https://h", transport=MockTransport(handler, clock=clock), clock=clock, retry=policy) as api:
+            for _ in range(50):
+                await api.get("/a")
+            return api.stats.budget["h"]
+
+    assert run(scenario()) == 100.0

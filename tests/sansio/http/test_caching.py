@@ -77,10 +77,22 @@ def test_nothing_in_a_header_breaks_it(text):
         ([(CONTROL, "max-age=60")], 206, False),
         ([(CONTROL, "max-age=60")], 304, False),
         ([(CONTROL, "max-age=60")], 404, True),
-        ([(CONTROL, "max-age=60")], 500, False),
-        ([(CONTROL, "max-age=60")], 429, False),
+        ([(CONTROL, "max-age=60")], 500, True),  # section 3: it says so itself
+        ([(CONTROL, "max-age=60")], 299, True),
+        ([(CONTROL, "max-age=60")], 599, True),
+        ([("Expires", date(60)), ("Date", date())], 403, True),
+        ([(CONTROL, "public"), TAGGED], 403, True),
+        ([TAGGED], 403, False),  # neither its status nor its headers allow it
+        ([(CONTROL, "no-cache"), TAGGED], 500, False),
+        ([(CONTROL, "public"), TAGGED], 500, False),  # a failure is not revalidated
+        *(([(CONTROL, "public, max-age=60")], status, False) for status in (100, 103, 401, 407, 408, 421, 425)),
+        *(([(CONTROL, "public, max-age=60")], status, False) for status in (428, 429, 431, 511)),  # RFC 6585
         ([(CONTROL, "max-age=0")], 200, False),
-        ([(CONTROL, "max-age=60, must-understand, no-store")], 200, False),
+        ([(CONTROL, "max-age=60, must-understand, no-store")], 200, True),  # section 5.2.2.3
+        ([(CONTROL, "max-age=60, must-understand, no-store")], 599, False),
+        ([(CONTROL, "max-age=60, must-understand")], 599, False),
+        ([(CONTROL, "max-age=0, stale-while-revalidate=60")], 200, True),
+        ([(CONTROL, "max-age=0, stale-if-error=60")], 200, True),
         ([(CONTROL, "max-age=60; no-store")], 200, False),  # no directive by the grammar, but plainly meant
         ([(CONTROL, "max-age=60"), ("Vary", "Accept"), ("Vary", "*")], 200, False),
         ([(CONTROL, "max-age=60"), ("Vary", "x, " * 10_000)], 200, False),  # nobody reads that to its end
@@ -164,6 +176,7 @@ def test_which_requests_it_has_to_do_with(method, headers, ours):
         ([("Expires", date(30).replace("GMT", "UTC")), TAGGED], 0, 0),
         ([("Expires", date(30).replace("GMT", "+0000")), TAGGED], 0, 0),
         ([("Last-Modified", "yesterday"), TAGGED], 0.1, 0),
+        ([(CONTROL, "s-maxage=600"), TAGGED], 0.1, 0),
     ],
 )
 def test_how_long_it_is_fresh(headers, heuristic, seconds):
@@ -271,7 +284,7 @@ def test_variants_are_distinguished_and_the_latest_wins():
         ([], [""], False),  # absent matches absent alone
         ([], [], True),
         (['"a, b"'], ['"a,b"'], False),  # that comma is no list's
-        (["EN"], ["en"], False),
+        (["EN"], ["en"], True),  # language ranges have no case (RFC 4647 section 2.1)
         (["x" * 20_000, "a"], ["x" * 20_000, "b"], False),
     ],
 )

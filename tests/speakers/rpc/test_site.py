@@ -10,7 +10,18 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 import greeter_pb2 as pb
-from asyncapi import Bearer, Breaker, CircuitOpen, Client, ConfigError, OutcomeUnknown, Retry, RPCError, Timeout
+from asyncapi import (
+    Bearer,
+    Breaker,
+    CircuitOpen,
+    Client,
+    ConfigError,
+    Learned,
+    OutcomeUnknown,
+    Retry,
+    RPCError,
+    Timeout,
+)
 from asyncapi.grpc import Code
 from asyncapi.sansio.rpc.envelopes import envelope
 from asyncapi.sansio.rpc.metadata import to_base64
@@ -308,3 +319,16 @@ async def test_one_trace_over_rest_and_grpc():
     assert [parent.split("-")[1] for parent in seen] == [trace, trace]
     failed = [span for span in spans if span.name == "POST /t.S/Say"]
     assert [span.status.description for span in failed] == ["RPCError: NOT_FOUND: no"] * len(failed) != []
+
+
+def test_retries_are_learned_by_the_code_of_the_error():
+    handler, seen = scripted((Code.UNAVAILABLE,))
+
+    async def work(channel, api):
+        for _ in range(60):
+            await failing(say(channel, idempotent=True, timeout=10))
+        return api.stats.learned
+
+    learned, _ = played(handler, work, retry=Retry(policy=Learned()))
+    assert list(learned["api.example.com"]) == ["RPCError: UNAVAILABLE on POST /t.S/Say"]
+    assert len(seen) < 120

@@ -1,0 +1,99 @@
+"""`asyncapi trace what-if`: what another retry policy would have led to."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from asyncapi.cli.commands import Command
+from asyncapi.cli.options import SWITCH, Kind, Opt, Table, complete_files
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from asyncapi.sansio.failures.off_policy import Figure
+    from asyncapi.trace.what_if import WhatIf
+
+_POLICIES = Kind(tuple, many=True)
+
+TABLE: Table = {
+    "Policies": (
+        Opt(
+            "policy", "--policy -p", "POLICY",
+            "none, default, learned, attempts=6,base=1,cap=10, or wait=0.5,attempts=3. May be repeated; by default "
+            "none and default.", _POLICIES,
+        ),
+    ),
+    "Output": (Opt("json", "--json", "", "Print JSON.", SWITCH),),
+}  # fmt: skip
+
+HELP = """\
+Estimate what another retry policy would have led to, without sending anything.
+
+TRACE is what asyncapi.trace.Recorder has saved, of a client with
+Retry(policy=Learned()): it tries each wait now and then, and records how likely
+it was to. The estimate is doubly robust, with an interval of 95 %. Where the
+trace can't tell, the output says why, and the command ends with 1."""
+
+EXAMPLES = """\
+Examples:
+  asyncapi trace what-if storm.jsonl --policy none --policy default
+  asyncapi trace what-if storm.jsonl --policy attempts=6,base=1,cap=10
+  asyncapi trace what-if storm.jsonl --policy wait=0.5 --json"""
+
+_DEFAULT = ("none", "default")
+
+
+def ask(given: Mapping[str, Any]) -> int:
+    """Print the estimates; returns 1 where the trace can't tell one."""
+    from asyncapi.errors import ConfigError
+    from asyncapi.trace.format import Trace
+    from asyncapi.trace.what_if import what_if
+
+    name = given["file"]
+    try:
+        trace = Trace.load(name)
+    except UnicodeDecodeError:
+        raise ConfigError(f"{name}: not a trace: it is no UTF-8 text") from None
+    except OSError as error:
+        raise ConfigError(f"{name}: {error.strerror or error}") from None
+    found = what_if(trace, *(given["policy"] or _DEFAULT))
+    if given["json"]:
+        print(json.dumps({"trace": str(name), "policies": [each.as_dict() for each in found]}, indent=2))
+    else:
+        print("\n".join(_lines(found)))
+    return int(any(each.evaluation is None for each in found))
+
+
+def _lines(found: Sequence[WhatIf]) -> list[str]:
+    """The table: a line for each policy."""
+    first = found[0]
+    width = max(len(each.policy) for each in found)
+    lines = [
+        f"{first.calls:,} calls, {first.failing:,} with a failed attempt",
+        f"{'policy':<{width}}  {'failed':<24}{'attempts per call':<24}{'mean wait':<24}",
+    ]
+    for each in found:
+        if each.evaluation is None:
+            lines.append(f"{each.policy:<{width}}  can't tell: {each.why_not}")
+            continue
+        seen = each.evaluation
+        cells = (_percent(seen.failed), _plain(seen.attempts, ""), _plain(seen.wait, " s"))
+        lines.append(f"{each.policy:<{width}}  {''.join(f'{cell:<24}' for cell in cells)}".rstrip())
+    return lines
+
+
+def _percent(figure: Figure) -> str:
+    return f"{figure.mean:.2%} ({figure.low:.2%}..{figure.high:.2%})"
+
+
+def _plain(figure: Figure, unit: str) -> str:
+    return f"{figure.mean:.3f}{unit} ({figure.low:.3f}..{figure.high:.3f})"
+
+
+command: Command = Command(
+    "what-if", ask, TABLE, help=HELP, short="Estimate another retry policy.", epilog=EXAMPLES,
+    arguments=[click.Argument(["file"], metavar="TRACE", type=click.UNPROCESSED, shell_complete=complete_files)],
+)  # fmt: skip

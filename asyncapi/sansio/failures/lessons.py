@@ -1,0 +1,104 @@
+"""What one call learns from its retries, and what it does with what was learned (learned.py).
+
+How a retry ended:
+    well            with a success, or with a response that no retry would change (a 404, a 422)
+    badly           with a failure that is worth another retry, or with one of the server's own (501)
+    unknown         with anything else: cancelled, refused by ourselves, ended by a bound of ours, asking for money
+"""
+
+from __future__ import annotations
+
+from math import inf
+from typing import TYPE_CHECKING, Any
+
+from asyncapi.errors import TransportError
+from asyncapi.sansio.failures.learned import key_of
+from asyncapi.sansio.failures.retry_choice import costs_money
+from asyncapi.sansio.http.retry_after import should_retry
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from asyncapi.messages.request import Request
+    from asyncapi.messages.response import Response
+    from asyncapi.sansio.failures.learned import Choice, Learning
+
+_SERVER_ERRORS = 500
+
+
+class Lessons:
+    """The learned retries of one call.
+
+    Args:
+        learning: What is known of its host.
+        noted: Called when something was learned; None for nobody.
+
+    Attributes:
+        choice: What was decided last, as long as it is not known how it ended; None where nothing is open.
+    """
+
+    __slots__ = ("_learning", "_noted", "_record", "choice")
+
+    def __init__(self, learning: Learning, noted: Callable[[], object] | None = None) -> None:
+        self._learning, self._noted = learning, noted
+        self.choice: Choice | None = None
+        self._record: dict[str, Any] = {}
+
+    def choose(
+        self,
+        request: Request,
+        failure: Response | TransportError,
+        draws: tuple[float, float],
+        now: float,
+        *,
+        most: float = inf,
+    ) -> Choice:
+        """Decide whether to retry, and after what wait; write it into the record of the attempt.
+
+        Args:
+            request: The request that has failed.
+            failure: The response or the error that came of it.
+            draws: Two uniform draws from [0, 1).
+            now: Now, in seconds of the clock of `request.deadline`.
+            most: The longest wait that the user allows, seconds.
+        """
+        self.choice = choice = self._learning.choose(
+            key_of(request, failure),
+            None if request.deadline is None else request.deadline - now,
+            draws,
+            now,
+            instead=request.call.instead,
+            most=most,
+            told=not isinstance(failure, TransportError) and should_retry(failure.headers) is True,
+        )
+        self._record = choice.as_dict()
+        if request.call.attempts:
+            attempt = request.call.attempts[-1]
+            attempt.state = {**(attempt.state or {}), "learned": self._record}
+        return choice
+
+    def overrule(self, why: str) -> None:
+        """Take in that the chosen retry was not sent, and what kept it from that."""
+        if self.choice is not None:
+            self.choice.overruled = self._record["overruled"] = why
+        self.choice = None
+
+    def ended(self, failure: Response | TransportError | None, *, again: bool) -> bool:
+        """Take in how the last retry has ended; whether it was one that was chosen here.
+
+        Args:
+            failure: The response or the error that came of it; None for a success.
+            again: Whether it is worth another retry.
+        """
+        choice, self.choice = self.choice, None
+        if choice is None:
+            return False
+        good = not again
+        if failure is not None and not again:
+            if isinstance(failure, TransportError) or costs_money(failure):
+                return False
+            good = failure.effective_status < _SERVER_ERRORS
+        self._learning.settle(choice, good)
+        if self._noted is not None:
+            self._noted()
+        return True

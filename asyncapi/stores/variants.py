@@ -1,0 +1,150 @@
+"""Keep the stored responses of each URL: its variants, its parts, and the requests for it that are under way.
+
+Rules:
+1. A key has one entry of whole responses, one for each principal and each set of values that it varies by, and one
+   entry of parts (206). Of too many, the oldest are left out.
+2. A new response replaces the one of the same principal that varies by the same values. Parts are joined with those
+   that they belong to; what makes up the whole is stored as such.
+3. `forget` removes all, and marks the requests under way as overtaken: what they bring is older than what made the
+   entries invalid. A store that several processes share does the same for the requests of the others.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from asyncapi.sansio.http import partial_content
+from asyncapi.sansio.http.stored_response import Stored
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from asyncapi.sansio.http.stored_response import Record
+    from asyncapi.stores.answers import Answers
+    from asyncapi.stores.responses import Lasting
+
+_MOST = 32  # variants of one URL, and parts
+_WHOLE = 200
+
+
+class Fetch:
+    """A request under way.
+
+    Attributes:
+        overtaken: Whether a write to its URL has overtaken it.
+        unheard: Whether no call waits for it.
+    """
+
+    __slots__ = ("overtaken", "unheard")
+
+    def __init__(self, *, unheard: bool = False) -> None:
+        self.overtaken: bool = False
+        self.unheard: bool = unheard
+
+
+class Variants:
+    """The stored responses of a client, by key.
+
+    Args:
+        answers: Keeps the entries in memory.
+        fetching: The requests under way, by key; the chains of one client share it.
+        lasting: Keeps them where they outlive the process, in place of `answers`.
+
+    Attributes:
+        lasting: The same.
+    """
+
+    __slots__ = ("_answers", "_fetching", "get", "lasting")
+
+    def __init__(
+        self,
+        answers: Answers[tuple[Record, ...]],
+        fetching: dict[str, set[Fetch]],
+        lasting: Lasting | None = None,
+    ) -> None:
+        self._answers: Answers[tuple[Record, ...]] | Lasting = answers if lasting is None else lasting
+        self._fetching = fetching
+        self.lasting: Lasting | None = lasting
+        self.get = self._answers.get  # the variants of a key, or None: every hit passes here
+
+    async def bring(self, key: str) -> None:
+        """Fetch what is stored for a key, where the store is not at hand."""
+        if self.lasting is not None and self.lasting.far:
+            await self.lasting.bring(key, _parts(key))
+
+    async def settle(self) -> None:
+        """Wait until other processes see what was forgotten."""
+        if self.lasting is not None:
+            await self.lasting.settle()
+
+    def keep(self, key: str, stored: Stored | None, *, replaces: Stored | None = None) -> None:
+        """Store a response in place of another; None only removes that."""
+        others = [
+            variant
+            for variant in self._answers.get(key) or ()
+            if variant != replaces and (stored is None or variant[:2] != (stored.identity, stored.varies))
+        ]
+        self._put(key, others if stored is None else [*others, tuple(stored)])
+
+    def drop(self, key: str) -> None:
+        """Remove the whole responses of a key."""
+        self._answers.drop(key)
+
+    def parts(self, key: str, identity: str, request: Mapping[str, str]) -> list[Stored]:
+        """The parts that may be used for a request, the one that came for the same range first."""
+        found = self._answers.get(_parts(key))
+        return partial_content.choose_part(found, identity, request) if found else []
+
+    def keep_part(self, key: str, part: Stored) -> None:
+        """Store a part, joined with those that it belongs to (rule 2)."""
+        others: list[Record] = []
+        for record in self._answers.get(_parts(key)) or ():
+            other = Stored._make(record)
+            both = partial_content.joined(part, other) if record[0] == part.identity else None
+            if both is not None:
+                part = both
+            elif other[:2] != part[:2]:
+                others.append(record)
+        if part.status == _WHOLE:
+            self.keep(key, part)
+        else:
+            others.append(tuple(part))
+        self._put(_parts(key), others)
+
+    def drop_parts(self, key: str) -> None:
+        """Remove the parts of a key."""
+        self._answers.drop(_parts(key))
+
+    def forget(self, key: str) -> None:
+        """Remove all of a key, and see that requests under way store nothing (rule 3)."""
+        self._answers.drop(key)
+        self._answers.drop(_parts(key))
+        for fetch in self._fetching.get(key, ()):
+            fetch.overtaken = True
+
+    @contextmanager
+    def under_way(self, key: str, fetch: Fetch) -> Iterator[None]:
+        """Note that a request for this key is under way, so that `forget` can overtake it."""
+        self._fetching.setdefault(key, set()).add(fetch)
+        begun = self.lasting.begin(key) if self.lasting is not None else None
+        try:
+            yield
+        finally:
+            if self.lasting is not None:
+                self.lasting.end(key, begun)
+            self._fetching[key].discard(fetch)
+            if not self._fetching[key]:
+                del self._fetching[key]
+
+    def _put(self, key: str, variants: Sequence[Record]) -> None:
+        variants = tuple(variants[-_MOST:])
+        if variants:
+            self._answers.put(key, variants, sum(Stored._make(variant).size for variant in variants))
+        else:
+            self._answers.drop(key)
+
+
+def _parts(key: str) -> str:
+    """The key of parts, beside that of whole responses."""
+    return f"part {key}"

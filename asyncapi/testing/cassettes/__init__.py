@@ -1,0 +1,1 @@
+"""Cassettes: what was recorded against a real API, and replays without it."""

@@ -1,0 +1,157 @@
+"""Replay one exchange for an attempt: what the client sees is what it saw then.
+
+Rules:
+1. A response comes at once. A cancelled attempt waits until it is cancelled again.
+2. In a conversation, what was received before a message was sent comes before it is awaited; each message that the
+   client sends must be the one that was recorded.
+3. What the client has not read when it was recorded can't be read: that is an error that says so.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import TYPE_CHECKING, Any
+
+from multidict import CIMultiDict
+
+from asyncapi.errors import ProtocolError
+from asyncapi.messages.open_body import NO_TRAILERS
+from asyncapi.messages.response import Response
+from asyncapi.testing.cassettes.conditions import same_bytes, unlike
+from asyncapi.testing.cassettes.exchange import SENT
+from asyncapi.testing.cassettes.recording import consistent
+from asyncapi.testing.sockets import socket
+from asyncapi.transports import upload
+from asyncapi.transports.mock import body_of
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Collection
+
+    from asyncapi.messages.request import Request
+    from asyncapi.testing.cassettes.exchange import Exchange
+    from asyncapi.testing.mocked_api import UnmatchedCall
+    from asyncapi.transports.mock_socket import MockSocket, Peer
+
+    Complain = Callable[[str], UnmatchedCall]
+
+_SWITCHED = 101
+_OF_HANDSHAKE = frozenset({"upgrade", "connection", "sec-websocket-accept", "sec-websocket-protocol", "date"})
+_OF_EXTENSIONS = "sec-websocket-extensions"
+
+
+async def replayed(
+    exchange: Exchange, request: Request, ignored: Collection[str], complain: Complain
+) -> Response | MockSocket:
+    """Return, or raise, what came of an attempt when it was recorded.
+
+    Args:
+        exchange: What was recorded.
+        request: The attempt.
+        ignored: Names that are not compared.
+        complain: Makes the error of a message that differs from the recorded one.
+
+    Raises:
+        TransportError: As it was recorded.
+    """
+    failure = exchange.failure
+    if failure is not None and not exchange.status:
+        if failure.error == "CancelledError":
+            await asyncio.get_running_loop().create_future()  # rule 1
+        raise failure.raised(request)
+    if exchange.websocket and exchange.status == _SWITCHED:
+        return _socket(exchange, ignored, complain)
+    fields = CIMultiDict(consistent(exchange, exchange.content))
+    trailers = CIMultiDict(exchange.trailers)
+    if not exchange.frames and failure is None and not exchange.cut and request.call.open_bodies is None:
+        return Response(exchange.status, fields, exchange.content, trailers=trailers)
+    response = Response(exchange.status, fields, trailers=trailers)
+    pieces = _pieces(exchange, request, complain)
+    response.open_body, response.trailers = body_of(pieces, response.trailers), NO_TRAILERS
+    return response
+
+
+async def _pieces(exchange: Exchange, request: Request, complain: Complain) -> AsyncIterator[bytes]:
+    """Yield the body of a response as it is read."""
+    if exchange.frames:
+        async for piece in _talk(exchange, request, complain):
+            yield piece
+    elif exchange.content:
+        for at in range(0, len(exchange.content), upload.LARGE):
+            yield exchange.content[at : at + upload.LARGE]
+    if exchange.failure is not None:
+        raise exchange.failure.raised(request)
+    if exchange.cut:  # rule 3
+        raise ProtocolError("the recording ends here: the stream was closed before its end then", request=request)
+
+
+async def _talk(exchange: Exchange, request: Request, complain: Complain) -> AsyncIterator[bytes]:
+    """Yield what an RPC received, each piece after what was sent before it (rule 2)."""
+    sending: Any = upload.pieces(request)
+    waiting = b""
+    try:
+        for frame in exchange.frames:
+            data = frame.data if isinstance(frame.data, bytes) else frame.data.encode()
+            if frame.direction != SENT:
+                yield data
+                continue
+            while len(waiting) < len(data):
+                piece = await anext(sending, b"")
+                if not piece:
+                    break
+                waiting += piece
+            if not same_bytes(data, waiting[: len(data)]):
+                raise complain(
+                    f"{exchange.name}: the client sends {len(waiting):,} bytes of messages that are not those recorded"
+                )
+            waiting = waiting[len(data) :]
+    finally:
+        await sending.aclose()
+
+
+def _socket(exchange: Exchange, ignored: Collection[str], complain: Complain) -> MockSocket:
+    """Make the WebSocket that says what was received, and checks what is sent (rule 2)."""
+    closing = exchange.closing
+    code: int | None = None
+    if closing is not None and closing.by == "server":
+        code = closing.code
+    elif closing is None:
+        code = 1000
+
+    async def talk(peer: Peer) -> None:
+        number = 0
+        for frame in exchange.frames:
+            if frame.direction != SENT:
+                await peer.send(frame.data)
+                continue
+            number += 1
+            sent = await anext(peer, None)
+            if sent is None:
+                return
+            if text := _unlike(frame.data, sent, ignored):
+                raise complain(f"{exchange.name}: message {number} of the client: {text}")
+        if closing is None or closing.by == "client":
+            async for message in peer:
+                raise complain(f"{exchange.name}: the client sends {message!r:.100}, after all that was recorded")
+
+    fields = {
+        name: value
+        for name, value in exchange.fields
+        if name.lower() not in _OF_HANDSHAKE and name.lower() != _OF_EXTENSIONS
+    }
+    picked = exchange.first("sec-websocket-protocol")
+    reason = "" if closing is None else closing.reason
+    return socket(talk, close=code, reason=reason, subprotocol=picked, headers=fields)
+
+
+def _unlike(recorded: str | bytes, sent: str | bytes, ignored: Collection[str]) -> str:
+    if recorded == sent:
+        return ""
+    if type(recorded) is not type(sent):
+        return f"{sent!r:.100}, not {recorded!r:.100}"
+    a, b = (each if isinstance(each, bytes) else each.encode() for each in (recorded, sent))
+    try:
+        text = unlike(json.loads(a), json.loads(b), ignored)
+    except ValueError:
+        return "" if same_bytes(a, b) else f"{sent!r:.100}, not {recorded!r:.100}"
+    return f"in the JSON, {text}" if text else ""

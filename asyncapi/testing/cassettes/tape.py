@@ -1,0 +1,213 @@
+"""The tape of a cassette: takes what fits from it, records onto it, and writes it."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+from asyncapi.messages.request import Body
+from asyncapi.testing.carrying import LOOP_CLOCK, received
+from asyncapi.testing.cassettes import conditions, files
+from asyncapi.testing.cassettes.exchange import Exchange, plain
+from asyncapi.testing.cassettes.masked import masked
+from asyncapi.testing.cassettes.masking import Secrets, highest
+from asyncapi.testing.cassettes.recording import recorded
+from asyncapi.testing.cassettes.replaying import replayed
+from asyncapi.testing.cassettes.rows import row_of
+from asyncapi.testing.cassettes.unmatched import why_unmatched
+from asyncapi.testing.mocked_api import UnmatchedCall
+from asyncapi.testing.rpc_wire import is_stream
+from asyncapi.transports.mock import MockTransport
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Collection
+    from pathlib import Path
+
+    from asyncapi.messages.request import Request
+    from asyncapi.messages.response import Response
+    from asyncapi.testing.matching import Condition
+    from asyncapi.testing.mock_calls import MockCall
+    from asyncapi.transports.interception import Network
+    from asyncapi.transports.mock_socket import MockSocket
+
+
+class Tape:
+    """What is recorded, and what is replayed. Rules 2 to 4 of a cassette are kept here.
+
+    Args:
+        path: The file.
+        mode: As of a `Cassette`.
+        secrets: Makes the masks, from the highest number of one in the file.
+        parts: The parts of a request that are compared.
+        ignored: The names that are not.
+        repeats: As of a `Cassette`.
+
+    Attributes:
+        failed: Whether the run has failed.
+        old: The exchanges of the file, and what each asks.
+        new: Those that were recorded in this run, and aren't written yet.
+        saved: How many of those of the file were recorded in this run.
+        problems: What no exchange fitted.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        mode: str,
+        secrets: Callable[[int], Secrets],
+        *,
+        parts: Collection[str],
+        ignored: Collection[str],
+        repeats: bool,
+    ) -> None:
+        self.failed: bool = False
+        self.old: list[tuple[Exchange, list[Condition]]] = []
+        self.new: list[Exchange] = []
+        self.saved: int = 0
+        self.problems: list[UnmatchedCall] = []
+        self._path, self._mode = path, mode
+        self._make = secrets
+        self._secrets = secrets(0)
+        self._parts, self._ignored, self._repeats = parts, ignored, repeats
+        self._lock = threading.Lock()
+        self._seen: files.Recording | None = None
+        self._records = False
+
+    def load(self) -> files.Recording:
+        """Read the file, once.
+
+        Raises:
+            ConfigError: It is no cassette.
+        """
+        if self._seen is None:
+            with self._lock:
+                seen = files.load(self._path)
+                self.old = [(exchange, self._asked(exchange)) for exchange in seen.exchanges]
+                fresh = not seen.text or seen.unfinished
+                self._records = self._mode in {"new", "all"} or (self._mode == "once" and fresh)
+                self._secrets = self._make(highest(seen.text))
+                self._seen = seen
+        return self._seen
+
+    def _asked(self, exchange: Exchange) -> list[Condition]:
+        return conditions.conditions_of(exchange, self._parts, self._ignored)
+
+    def _why(self, call: MockCall) -> str:
+        text = why_unmatched(call, self.old, self._path, self._mode, exists=bool(self.load().text))
+        return str(self._secrets.swept(self._secrets.text(text)))
+
+    def _noted(self, message: str) -> UnmatchedCall:
+        problem = UnmatchedCall(message)
+        self.problems.append(problem)
+        return problem
+
+    def save(self) -> None:
+        """Write what was recorded, secrets masked (rule 4); nothing where nothing is new.
+
+        Raises:
+            ConfigError: The file can't be written.
+        """
+        seen = self.load()
+        with self._lock:
+            new = [exchange for exchange in self.new if exchange.is_good or not self.failed]
+            over = self._mode == "all"
+            finishes = seen.unfinished and not self.failed and self._mode in {"once", "new"}
+            if not new and not finishes:
+                return
+            if over and self.failed and seen.text and not seen.unfinished:
+                return
+            old = [] if over else [row_of(exchange) for exchange, _ in self.old]
+            written = masked(new, self._secrets)
+            rows = [row_of(exchange) for exchange in written]
+            unfinished = self.failed and not (seen.text and not seen.unfinished)
+            files.save(self._path, [*old, *rows], seen, unfinished=unfinished)
+            self._seen = files.load(self._path)
+            for exchange in written:
+                exchange.played = 1
+                self.old.append((exchange, self._asked(exchange)))
+            self.new = [exchange for exchange in self.new if all(exchange is not each for each in new)]
+            self.saved += len(new)
+
+    async def send(self, request: Request, network: Network) -> Response:
+        """Replay an exchange that fits, or record a new one."""
+        self._secrets.learn(request)
+        self.load()
+        if self.old and self._mode != "all":
+            call = await received(request)
+            exchange = self._taken(call)
+            if exchange is not None:
+                return await self._replay(exchange, request, call)
+            if isinstance(request.content, Body) and not is_stream(request):
+                request, network = _read_before(request, network, call.content)
+            if not self._records:
+                raise self._noted(self._why(call))
+        elif not self._records:
+            raise self._noted(self._why(await received(request)))
+        return await self._record(request, network)
+
+    async def _record(self, request: Request, network: Network) -> Response:
+        content = request.content if isinstance(request.content, bytes) else b""
+        exchange = Exchange(
+            request.method,
+            str(request.target),
+            plain(request.headers),
+            content,
+            websocket=request.call.upgrade is not None,
+        )
+        with self._lock:
+            self.new.append(exchange)
+        try:
+            return await recorded(request, network, exchange)
+        finally:
+            if not exchange.status and exchange.failure is None:  # neither: a wrong setting
+                with self._lock:
+                    self.new.remove(exchange)
+
+    async def _replay(self, exchange: Exchange, request: Request, call: MockCall) -> Response:
+        async def respond(request: Request) -> Response | MockSocket:
+            return await replayed(exchange, request, self._ignored, self._noted)
+
+        if request.call.before_write is not None:
+            request.call.before_write()
+        whole = request if is_stream(request) else request.copy(content=call.content or None)
+        carrier = MockTransport(respond, clock=LOOP_CLOCK)
+        try:
+            response = await carrier.send(whole)
+        finally:
+            await carrier.aclose()
+        response.request, response.target, response.http_version = request, request.target, exchange.version
+        return response
+
+    def _taken(self, call: MockCall) -> Exchange | None:
+        """Take the exchange that fits best (rule 2)."""
+        with self._lock:
+            best: Exchange | None = None
+            how = (False, -1)
+            for exchange, asked in self.old:
+                if exchange.played and not self._repeats:
+                    continue
+                if exchange.websocket != call.is_handshake or any(each.difference(call) for each in asked):
+                    continue
+                fits = conditions.likeness(exchange, call)
+                if best is None or (not exchange.played, *fits) > (not best.played, *how):
+                    best, how = exchange, fits
+                elif self._repeats and exchange.played and best.played:
+                    best = exchange
+            if best is not None:
+                best.played += 1
+            return best
+
+
+def _read_before(request: Request, network: Network, content: bytes) -> tuple[Request, Network]:
+    """Return a request, and a way to send it, whose body was read to be compared."""
+
+    async def pieces() -> AsyncIterator[bytes]:
+        yield content
+
+    length = request.content.length if isinstance(request.content, Body) else None
+    body = Body(pieces, length=length, rewindable=True)
+
+    async def again(other: Body | None) -> Response:
+        return await network(other or body)
+
+    return request.copy(content=body), again

@@ -1,0 +1,288 @@
+"""One route of a mock: what it takes, the script of its responses, and the calls that it has had."""
+
+from __future__ import annotations
+
+from math import inf
+from typing import TYPE_CHECKING, Any, Self, Unpack
+
+from asyncapi.errors import ConfigError
+from asyncapi.testing import matching
+from asyncapi.testing.mock_calls import Calls
+from asyncapi.testing.steps import Step, failing, scripted
+from asyncapi.transports.mock_socket import MockSocket
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterable, Callable, Iterable, Mapping
+    from re import Pattern
+
+    from asyncapi.testing.matching import Condition
+    from asyncapi.testing.mock_calls import MockCall
+    from asyncapi.testing.mocked_options import RouteOptions
+    from asyncapi.transports.mock_socket import Peer
+
+
+class Script:
+    """What routes of all protocols have in common: the steps of the script, and the calls.
+
+    A call takes the first step that is not used up. A step is for one call where another follows it; the last one is
+    for all that come. `times=` says how many a step is for; when the last one is used up, the next call fails the test.
+    """
+
+    def __init__(self, name: str, conditions: list[Condition], place: str, *, required: bool, handshake: bool) -> None:
+        self.name: str = name
+        self.conditions: list[Condition] = conditions
+        self.place: str = place
+        self.required: bool = required
+        self.handshake: bool = handshake
+        self.calls: Calls = Calls()
+        self._steps: list[Step] = []
+        self._continues = False
+
+    @property
+    def then(self) -> Self:
+        """The same route: the next `reply`, `fail` or `accept` adds a step instead of starting the script anew."""
+        self._continues = True
+        return self
+
+    def add(self, step: Step, times: int | None) -> Self:
+        """Add a step, or start the script anew with it."""
+        if times is not None and (type(times) is not int or times < 1):
+            raise ConfigError(f"times={times!r}: give a number of calls, at least 1")
+        step.times = inf if times is None else times
+        if not self._continues:
+            self._steps = []
+        elif self._steps and self._steps[-1].times == inf:
+            self._steps[-1].times = 1
+        self._continues = False
+        self._steps.append(step)
+        return self
+
+    def next_step(self) -> Step | None:
+        """Take the step of the next call; None where the script is used up."""
+        for step in self._steps:
+            if step.taken < step.times:
+                step.taken += 1
+                return step
+        return None
+
+    def default(self) -> Step:
+        """Return what it does without a script."""
+        raise NotImplementedError
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing says how it responds."""
+        return not self._steps
+
+    @property
+    def called(self) -> bool:
+        """Whether there was a call."""
+        return bool(self.calls)
+
+    @property
+    def call_count(self) -> int:
+        """The number of calls: attempts, retries included."""
+        return len(self.calls)
+
+    def assert_called(self, times: int | None = None) -> None:
+        """Check that there was a call, or exactly so many."""
+        if times is not None and len(self.calls) != times:
+            raise AssertionError(f"{self.name} had {_calls(len(self.calls))}, not {times}")
+        if not self.calls:
+            raise AssertionError(f"{self.name} was not called")
+
+    def assert_called_once(self) -> None:
+        """Check that there was exactly one call."""
+        self.assert_called(1)
+
+    def assert_not_called(self) -> None:
+        """Check that there was no call."""
+        if self.calls:
+            raise AssertionError(f"{self.name} had {_calls(len(self.calls))}, not none: {self.calls.first}")
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.name}, {_calls(len(self.calls))}>"
+
+
+class Route(Script):
+    """One route of `api_mock`.
+
+    Attributes:
+        name: What messages call it.
+        conditions: What it asks of a request.
+        place: Where it was declared: file and line.
+        required: Whether the test fails where it is never called.
+        handshake: Whether it is for WebSockets, and for them alone.
+        calls: The attempts that it has had, retries included.
+    """
+
+    def reply(
+        self,
+        status: Any = 200,
+        *,
+        json: Any = None,
+        content: bytes | list[bytes] | Callable[[], AsyncIterable[bytes]] | None = None,
+        text: str | None = None,
+        sse: Iterable[Any] | None = None,
+        ndjson: Iterable[Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+        trailers: Mapping[str, str] | None = None,
+        retry_after: float | None = None,
+        cut: int | None = None,
+        delay: float = 0.0,
+        times: int | None = None,
+    ) -> Self:
+        """Reply to calls; after `then`, to those that come after the steps before.
+
+        Args:
+            status: The HTTP status; or in its place a whole `reply(...)`; or a function of the request, sync or async,
+                which may name parts of the path as further parameters, and returns `reply(...)` or data for JSON.
+            json: Plain data or pydantic models: the body, as JSON.
+            content: The body as bytes; a list of its pieces, which are streamed; or a function that returns a new async
+                iterator of them for each call.
+            text: The body as text.
+            sse: Server-sent events: texts, data for JSON, or dicts of `data` and other fields (`id`, `event`, `retry`).
+            ndjson: Data, one JSON document a line.
+            headers: Headers of the response.
+            trailers: Trailer fields.
+            retry_after: Seconds for a Retry-After header.
+            cut: The number of bytes of the body after which the connection breaks.
+            delay: Seconds before the response; the time limits of the client hold. Virtual in virtual time.
+            times: For how many calls.
+
+        Raises:
+            ConfigError: The arguments don't go together.
+        """
+        make = scripted(
+            status, json=json, content=content, text=text, sse=sse, ndjson=ndjson, headers=headers, trailers=trailers,
+            retry_after=retry_after, cut=cut,
+        )  # fmt: skip
+        return self.add(Step(make, delay=delay), times)
+
+    def fail(self, fault: Any, *, delay: float = 0.0, times: int | None = None) -> Self:
+        """Have attempts fail, as real ones do: the client retries them, or not, as it would.
+
+        Args:
+            fault: "refused" (no connection), "dns" (no such host), "tls" (the certificate is not trusted), "connect
+                timeout" and "timeout" (the limit has passed: at once), "dropped" (the connection closes before a
+                response), "truncated" (it closes in the body), or "stalled" (nothing comes until a limit of the client
+                passes: for virtual time); or an exception, or its class.
+            delay: Seconds before it.
+            times: For how many calls.
+
+        Raises:
+            ConfigError: There is no such fault.
+        """
+        return self.add(Step(failing(fault), delay=delay), times)
+
+    def accept(
+        self,
+        messages: Iterable[Any] | AsyncIterable[Any] | Callable[[Peer], object] = (),
+        *,
+        close: int | None = 1000,
+        reason: str = "",
+        pongs: bool = True,
+        subprotocol: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        delay: float = 0.0,
+        times: int | None = None,
+    ) -> Self:
+        """Accept WebSockets; the arguments are those of `asyncapi.testing.socket`, anew for each handshake.
+
+        Args:
+            messages: What the server sends; or a function of a `Peer` that plays the server.
+            close: The code that it closes with; 1006 drops the connection, None leaves it open.
+            reason: The reason of the close.
+            pongs: Whether it responds to PING and CLOSE.
+            subprotocol: What it picks.
+            headers: More headers of its response.
+            delay: Seconds before the response.
+            times: For how many handshakes.
+
+        Raises:
+            ConfigError: The route isn't one for WebSockets, or an argument makes no sense.
+        """
+        if not self.handshake:
+            raise ConfigError(f"{self.name} is no route for WebSockets: declare api_mock.websocket(...)")
+        if hasattr(messages, "__next__"):
+            messages = list(messages)  # type: ignore[arg-type]  # an iterator serves one handshake only
+
+        def make(_: MockCall) -> MockSocket:
+            return MockSocket(
+                messages, close=close, reason=reason, pongs=pongs, subprotocol=subprotocol, headers=headers
+            )
+
+        make(None)  # type: ignore[arg-type]  # to find out now what makes no sense
+        return self.add(Step(make, delay=delay), times)
+
+    def default(self) -> Step:
+        """Return what it does without a script: an empty 200, or a socket that closes."""
+        made = Route("", [], "", required=False, handshake=self.handshake)
+        return first_step(made.accept() if self.handshake else made.reply())
+
+    def assert_called_once_with(self, **asked: Unpack[RouteOptions]) -> None:
+        """Check that there was exactly one call, and what was sent; the options are those of `api_mock.route`."""
+        self.assert_called_once()
+        self.assert_called_with(**asked)
+
+    def assert_called_with(self, **asked: Unpack[RouteOptions]) -> None:
+        """Check what the newest call sent; the options are those of `api_mock.route`."""
+        self.assert_called()
+        call = self.calls.last
+        wrong = [text for each in conditions_of(asked) if (text := each.difference(call))]
+        if wrong:
+            raise AssertionError(f"the last call of {self.name}: {'; '.join(wrong)}")
+
+
+def first_step(route: Script) -> Step:
+    """Return the first step of a route's script."""
+    return route._steps[0]  # noqa: SLF001 - of its own room
+
+
+def conditions_of(asked: RouteOptions) -> list[Condition]:
+    """Return the conditions that the options of a route ask for.
+
+    Raises:
+        TypeError: There is no such option.
+        ConfigError: One makes no sense.
+    """
+    unknown = sorted(set(asked) - _KNOWN)
+    if unknown:
+        raise TypeError(f"there is no option {unknown[0]!r}: the options are {', '.join(sorted(_KNOWN))}")
+    found: list[Condition] = []
+    if "host" in asked:
+        found.append(matching.host_is(asked["host"]))
+    found += matching.fields_are("query", asked.get("params") or {}, lambda call: call.params)
+    found += matching.fields_are("headers", asked.get("headers") or {}, lambda call: call.headers)
+    if "json" in asked:
+        found.append(matching.json_is(asked["json"]))
+    found += matching.fields_are("body", asked.get("data") or {}, lambda call: call.form, "form field")
+    found += matching.fields_are("body", asked.get("files") or {}, _contents, "file")
+    if "content" in asked:
+        found.append(matching.content_is(asked["content"]))
+    if "match" in asked:
+        found.append(matching.predicate(asked["match"]))
+    return found
+
+
+_KNOWN = frozenset({"host", "params", "headers", "json", "data", "files", "content", "match"})
+
+
+def _contents(call: MockCall) -> Any:
+    from multidict import MultiDict  # noqa: PLC0415 - rarely needed
+
+    return MultiDict((name, file.content) for name, file in call.files.items())
+
+
+def named(method: str | None, url: str | Pattern[str] | None, conditions: list[Condition]) -> str:
+    """Return what messages call a route."""
+    place = matching.shown(url) if url is not None and not isinstance(url, str) else url or "any URL"
+    bodies = [
+        each.asked for each in conditions if each.part in {"body", "query", "headers"} and each.asked not in place
+    ]
+    more = f" ({', '.join(bodies)})" if bodies else ""
+    return f"{method or 'any method'} {place}{more}"
+
+
+def _calls(number: int) -> str:
+    return "1 call" if number == 1 else f"{number} calls"

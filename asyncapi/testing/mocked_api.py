@@ -1,0 +1,231 @@
+"""Stand in for the APIs that the code under test calls: the routes of a test, and what was sent to them.
+
+Rules:
+1. Of the routes that take a call, the most specific has it: one with a literal path goes before one with a template,
+   then the one with more conditions, then the one that was declared last: a test replaces what a fixture declared.
+2. A call that no route takes raises `UnmatchedCall` in the code under test, and fails the test even where the code
+   swallows that. So does an AssertionError in a function that responds.
+3. Everything above the transport works as usual: retries, limits, deadlines, credentials, caches.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Self
+
+from asyncapi.errors import ConfigError
+from asyncapi.testing import matching
+from asyncapi.testing.carrying import LOOP_CLOCK, chaotic, received
+from asyncapi.testing.mock_calls import Calls, MockCall
+from asyncapi.testing.nearest import why_unmatched, why_used_up
+from asyncapi.testing.route_methods import RouteMethods
+from asyncapi.transports import interception
+from asyncapi.transports.mock import MockTransport
+from asyncapi.transports.mock_socket import MockSocket
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from asyncapi.messages.request import Request
+    from asyncapi.messages.response import Response
+    from asyncapi.settings import Chaos
+    from asyncapi.testing.matching import Condition
+    from asyncapi.testing.mock_route import Script
+    from asyncapi.types import Send, Transport
+
+_LOOPBACK = ("localhost", "127.*", "[::1]", "*.localhost")
+
+
+class UnmatchedCall(AssertionError):
+    """A call that no route takes: the message names the nearest routes and what differs."""
+
+
+class APIMock(RouteMethods):
+    """Mocks the APIs that this SDK's clients call, whoever makes the clients.
+
+        def test_it(api_mock):                                  # the fixture; or `with APIMock() as api_mock:`
+            user = api_mock.get("https://api.example.com/users/{id}").reply(json={"id": 1})
+            ...
+            user.assert_called_once()
+
+    While it is active, nothing that is sent over the transports "aiohttp" and "native" reaches the network. A client
+    with a transport object of its own keeps it; `transport` is one that always leads here.
+
+    Args:
+        required: Whether the test fails where a route that it has declared is never called.
+
+    Attributes:
+        calls: All attempts that routes have taken, oldest first.
+        required: As above, for routes that are declared from now on.
+    """
+
+    def __init__(self, *, required: bool = True) -> None:
+        self.calls: Calls = Calls()
+        self.required: bool = required
+        self._routes: list[Script] = []
+        self._open: list[Condition] = []  # the hosts that are not mocked
+        self._problems: list[AssertionError] = []
+        self._chaos: Send | None = None
+
+    # --- other settings ----------------------------------------------------------------------------------------
+
+    def pass_through(self, *hosts: str) -> None:
+        """Let calls to these hosts go to the network, where no route takes them.
+
+        Args:
+            hosts: Hosts, perhaps with a port; `*` stands for any text, and "loopback" for this machine. Without any:
+                this machine.
+        """
+        for host in hosts or ("loopback",):
+            self._open += map(matching.host_is, _LOOPBACK if host == "loopback" else [host])
+
+    def chaos(self, settings: Chaos | str | None) -> None:
+        """Have a share of the attempts fail that routes take: a `Chaos`, the name of a preset, or None for none."""
+        self._chaos = None if settings is None else chaotic(settings)(self._responded)
+
+    @property
+    def transport(self) -> Transport:
+        """A transport for one client, `Client(transport=api_mock.transport)`, that leads here at all times."""
+        return _Explicit(self)
+
+    def reset(self) -> None:
+        """Forget the routes, the calls, and the calls that no route took."""
+        self._routes.clear()
+        self._problems.clear()
+        self.calls = Calls()
+
+    # --- life --------------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Begin to mock."""
+        interception.register(self)
+
+    def stop(self) -> None:
+        """End it."""
+        interception.unregister(self)
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self.stop()
+        if kind is None:
+            self.check()
+
+    @property
+    def problems(self) -> list[str]:
+        """What went wrong so far: calls that no route took, and AssertionErrors of functions that respond."""
+        return [str(problem) or repr(problem) for problem in self._problems]
+
+    def check(self) -> None:
+        """Check that routes took all calls, and that those that must be called were; each problem is told once.
+
+        Raises:
+            UnmatchedCall: A call was taken by no route, and the code under test has gone on.
+            AssertionError: A function that responds raised it, or a route that the test declared was never called.
+        """
+        problems, self._problems = self._problems, []
+        if len(problems) == 1:
+            raise problems[0]
+        if problems:
+            raise UnmatchedCall("\n".join(str(problem) or repr(problem) for problem in problems))
+        idle = [route for route in self._routes if route.required and not route.calls]
+        for route in idle:
+            route.required = False
+        if idle:
+            names = "\n".join(f"  {route.name}  [{route.place}]" for route in idle)
+            raise AssertionError(f"api_mock: never called, although the test declares it:\n{names}\n{_NOT_REQUIRED}")
+
+    def excuse(self, error: BaseException | None = None) -> list[str]:
+        """Drop what `check` would tell, and return the problems but for this error: the test has failed anyway."""
+        told = [str(problem) or repr(problem) for problem in self._problems if problem is not error]
+        self._problems.clear()
+        for route in self._routes:
+            route.required = False
+        return told
+
+    # --- what the transports ask -------------------------------------------------------------------------------
+
+    def takes(self, request: Request) -> bool:
+        """As of an `Interceptor`."""
+        call = MockCall(request, request.content if isinstance(request.content, bytes) else b"")
+        if all(host.difference(call) for host in self._open):
+            return True
+        return self._route_of(call) is not None
+
+    async def send(self, request: Request, network: object = None) -> Response:  # noqa: ARG002 - it needs none
+        """As of an `Interceptor`."""
+        if request.call.before_write is not None:
+            request.call.before_write()
+        carrier = MockTransport(self._chaos or self._responded, clock=LOOP_CLOCK)
+        try:
+            return await carrier.send(request)
+        finally:
+            await carrier.aclose()
+
+    async def _responded(self, request: Request) -> Response:
+        call = await received(request)
+        route = self._route_of(call)
+        if route is None:
+            raise self._noted(UnmatchedCall(why_unmatched(call, self._routes)))
+        step = route.next_step()
+        if step is None and not route.is_empty:
+            raise self._noted(UnmatchedCall(why_used_up(call, route)))
+        call.on_assertion = self._noted
+        for calls in (route.calls, self.calls):
+            calls.add(call)
+        try:
+            made = await (step or route.default()).respond(call)
+            if isinstance(made, MockSocket):
+                call.socket = made
+                made = made.accept(request)
+        except BaseException as error:
+            call.error = error
+            if isinstance(error, AssertionError):
+                self._noted(error)
+            raise
+        call.response = made
+        return made
+
+    def _route_of(self, call: MockCall) -> Script | None:
+        """Return the route that has a call (rule 1)."""
+        found: Script | None = None
+        best = (-1, -1)
+        for route in self._routes:
+            if route.handshake != call.is_handshake or any(each.difference(call) for each in route.conditions):
+                continue
+            paths = [2 if each.exact else 1 for each in route.conditions if each.part == "path"]
+            rank = min(paths, default=0), len(route.conditions)
+            if rank >= best:
+                found, best = route, rank
+        if found is not None:
+            call.path_params = {}
+            for each in found.conditions:  # what its path's slots stand for
+                each.difference(call)
+        return found
+
+    def _noted(self, problem: AssertionError) -> AssertionError:
+        if problem not in self._problems:
+            self._problems.append(problem)
+        return problem
+
+
+_NOT_REQUIRED = "  (required=False is for what may or may not be called)"
+
+
+class _Explicit:
+    """The transport of one client that leads to a mock, whether or not that is active."""
+
+    offline = True
+
+    def __init__(self, mock: APIMock) -> None:
+        self._mock = mock
+
+    async def send(self, request: Request) -> Response:
+        """Send one attempt to the mock."""
+        if not self._mock.takes(request):
+            raise ConfigError("api_mock.transport has no network to pass through to: leave transport= out")
+        return await self._mock.send(request)
+
+    async def aclose(self) -> None:
+        """There is nothing to close."""

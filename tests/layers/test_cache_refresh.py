@@ -1,0 +1,227 @@
+"""stale-while-revalidate (RFC 5861 section 3): the caller gets what is stored at once; the request is the client's own."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from asyncapi import Bearer, Cache, Client, ConnectError, RequestTimeout, Retry
+from asyncapi.testing import FakeClock, MockTransport, reply, run
+
+
+class Origin:
+    """A server that says stale-while-revalidate, and what came to it."""
+
+    def __init__(self, **settings):
+        self.clock = FakeClock()
+        self.asked, self.version, self.takes, self.error = [], 1, 0.0, None
+        self.control = "max-age=10, stale-while-revalidate=60"
+        settings.setdefault("retry", None)
+        settings.setdefault("cache", Cache())
+        transport = MockTransport(self.answer, clock=self.clock)
+        self.api = Client("https://h", transport=transport, clock=self.clock, **settings)
+
+    async def answer(self, request):
+        self.asked.append((request.url.path, request.headers.get("If-None-Match"), request.call.why))
+        if self.takes:
+            await self.clock.sleep(self.takes)
+        if self.error is not None:
+            raise self.error
+        headers = {"Cache-Control": self.control, "ETag": f'"{self.version}"'}
+        if request.headers.get("If-None-Match") == headers["ETag"]:
+            return reply(304, headers=headers)
+        return reply(200, json=self.version, headers=headers)
+
+    async def get(self, path="/x", **more):
+        response = await self.api.get(path, **more)
+        return response.json(), response.from_cache
+
+
+def played(scenario, **settings):
+    async def main():
+        origin = Origin(**settings)
+        async with origin.api:
+            await origin.get()
+            await origin.clock.sleep(11)
+            found = await scenario(origin)
+        assert [task for task in asyncio.all_tasks() if task is not asyncio.current_task()] == []
+        return found
+
+    return run(main())
+
+
+def test_a_stale_response_comes_at_once_and_the_next_one_is_fresh():
+    async def scenario(origin):
+        origin.version, origin.takes = 2, 1.0
+        before = origin.clock.now()
+        old = await origin.api.get("/x")
+        waited = origin.clock.now() - before
+        await origin.clock.sleep(2)
+        return old, waited, await origin.get(), origin.asked, origin.api.stats
+
+    old, waited, new, asked, stats = played(scenario)
+    assert (old.json(), old.from_cache, old.degraded, old.attempts, waited) == (1, "stale", "", (), 0.0)
+    assert old.headers["Age"] == "11"
+    assert new == (2, "fresh")
+    assert asked == [("/x", None, "first"), ("/x", '"1"', "in the background: stale-while-revalidate")]
+    assert (stats.calls, stats.attempts, stats.degraded) == (3, 2, 0)
+    counts = {name: stats.cache[name] for name in ("hits", "revalidated", "stale", "misses", "stored")}
+    assert counts == {"hits": 1, "revalidated": 0, "stale": 1, "misses": 1, "stored": 2}
+    assert (stats.cache["refreshed"], stats.cache["not_refreshed"]) == (1, 0)
+
+
+def test_many_callers_cause_one_request():
+    async def scenario(origin):
+        origin.takes = 1.0
+        found = await asyncio.gather(*(origin.get() for _ in range(100)))
+        await origin.clock.sleep(2)
+        return set(found), len(origin.asked), await origin.get()
+
+    assert played(scenario) == ({(1, "stale")}, 2, (1, "fresh"))
+
+
+def test_a_caller_that_is_cancelled_cancels_nothing():
+    async def scenario(origin):
+        origin.version, origin.takes = 2, 5.0
+
+        async def caller():
+            await origin.get()
+            await origin.clock.sleep(100)
+
+        task = asyncio.create_task(caller())
+        await origin.clock.sleep(1)
+        task.cancel()
+        await asyncio.wait([task])
+        await origin.clock.sleep(5)
+        return await origin.get()
+
+    assert played(scenario) == (2, "fresh")
+
+
+def test_it_has_the_time_that_the_call_had_and_no_more():
+    async def scenario(origin):
+        origin.takes = 1000.0
+        await origin.get(timeout=3.0)
+        await origin.clock.sleep(2.9)
+        during = len(origin.api._state.background)
+        await origin.clock.sleep(0.2)
+        return during, len(origin.api._state.background), origin.api.stats.cache["not_refreshed"]
+
+    assert played(scenario) == (1, 0, 1)
+
+
+def test_closing_the_client_ends_it():
+    async def scenario(origin):
+        origin.takes = 1000.0
+        await origin.get()
+        await origin.clock.sleep(1)
+        await origin.api.aclose()
+        return len(origin.api._state.background)
+
+    assert played(scenario) == 0
+
+
+@pytest.mark.parametrize("error", [ConnectError("refused"), ZeroDivisionError("a handler's bug")], ids=repr)
+def test_where_it_fails_the_old_response_serves_until_its_time_is_over(error):
+    async def scenario(origin):
+        heard = []
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: heard.append(context["message"]))
+        origin.error = error
+        found = [await origin.get()]
+        await origin.clock.sleep(10)
+        found.append(await origin.get())
+        await origin.clock.sleep(60)
+        with pytest.raises(type(error)):
+            await origin.get()
+        return found, len(origin.asked), origin.api.stats.cache["not_refreshed"], len(heard)
+
+    assert played(scenario) == ([(1, "stale")] * 2, 4, 2, 0 if isinstance(error, ConnectError) else 2)
+
+
+def test_a_failure_of_the_server_is_no_better_than_the_old_response():
+    async def scenario(origin):
+        origin.api._transport._handler = lambda _: reply(503, headers={"Cache-Control": "max-age=60"})
+        found = [await origin.get()]
+        await origin.clock.sleep(1)
+        found.append(await origin.get())
+        await origin.clock.sleep(1)
+        return found, origin.api.stats.cache["not_refreshed"], origin.api.stats.cache["stale"]
+
+    assert played(scenario, cache=Cache(stale_if_error=100)) == ([(1, "stale")] * 2, 2, 2)
+
+
+def test_it_retries_as_the_call_would():
+    async def scenario(origin):
+        origin.error, origin.version = ConnectError("refused"), 2
+        await origin.get()
+        await origin.clock.sleep(0.2)
+        origin.error = None
+        await origin.clock.sleep(30)
+        return await origin.get(), len(origin.asked) > 2
+
+    control = Retry(3, base=1.0)
+    found, retried = played(scenario, retry=control)
+    assert found[0] == 2
+    assert retried
+
+
+def test_a_write_overtakes_it():
+    async def scenario(origin):
+        origin.takes = 5.0
+        await origin.get()
+        await origin.clock.sleep(1)
+        origin.takes, origin.version = 0.0, 2
+        await origin.api.put("/x", json=1)
+        await origin.clock.sleep(10)
+        return await origin.get()
+
+    assert played(scenario) == (2, "")
+
+
+def test_what_comes_for_another_user_than_the_callers_is_not_stored():
+    user = ["lynn"]
+
+    async def scenario(origin):
+        origin.takes, origin.version = 2.0, 2
+        found = [await origin.get()]
+        await origin.clock.sleep(1)
+        user[0] = "hugo"  # who is logged in when it comes
+        await origin.clock.sleep(2)
+        origin.takes = 0.0
+        found.append(await origin.get())
+        user[0] = "lynn"
+        return [*found, await origin.get()]
+
+    assert played(scenario, auth=Bearer(lambda: user[0])) == [(1, "stale"), (2, ""), (2, "")]
+
+
+@pytest.mark.parametrize(
+    ("asked", "how"),
+    [("no-cache", "revalidated"), ("max-age=5", "revalidated"), ("min-fresh=1", "revalidated"), ("max-stale", "fresh")],
+)
+def test_a_caller_that_says_how_fresh_it_has_to_be_is_obeyed(asked, how):
+    async def scenario(origin):
+        return await origin.get(headers={"Cache-Control": asked})
+
+    assert played(scenario) == (1, how)
+
+
+def test_only_if_cached_causes_no_request():
+    async def scenario(origin):
+        found = await origin.get(headers={"Cache-Control": "only-if-cached"})
+        await origin.clock.sleep(1)
+        return found, len(origin.asked)
+
+    assert played(scenario) == ((1, "stale"), 1)
+
+
+def test_after_its_time_the_caller_waits_for_the_server():
+    async def scenario(origin):
+        await origin.clock.sleep(60)
+        origin.takes = 5.0
+        with pytest.raises(RequestTimeout):
+            await origin.get(timeout=1.0)
+        return len(origin.asked)
+
+    assert played(scenario) == 2

@@ -1,0 +1,76 @@
+"""What is kept of one URL: variants, parts, and the requests under way that a write overtakes."""
+
+from __future__ import annotations
+
+from multidict import CIMultiDict
+
+from asyncapi.sansio.http import caching, partial_content
+from asyncapi.stores.answers import Answers
+from asyncapi.stores.variants import Fetch, Variants
+
+KEY = "cache https://h/x"
+FRESH = {"Cache-Control": "max-age=60", "ETag": '"1"'}
+
+
+def variants():
+    return Variants(Answers(1_000_000), {})
+
+
+def stored(language="", identity="", content=b"x"):
+    headers = CIMultiDict({**FRESH, "Vary": "Accept-Language"})
+    fetched = caching.Fetched(0, 0, CIMultiDict({"Accept-Language": language}))
+    return caching.store(200, headers, content, fetched, version="1.1", identity=identity)
+
+
+def part(first, last, content):
+    headers = CIMultiDict({**FRESH, "Content-Range": f"bytes {first}-{last}/10"})
+    fetched = caching.Fetched(0, 0, CIMultiDict({"Range": f"bytes={first}-{last}"}))
+    return partial_content.store(headers, content, fetched, version="1.1", identity="")
+
+
+def test_a_response_replaces_that_of_the_same_user_and_values_alone():
+    kept = variants()
+    for one in (stored("en"), stored("de"), stored("en", "lynn"), stored("en", content=b"new")):
+        kept.keep(KEY, one)
+    contents = {(one[0], one[1][1]): one[-1] for one in kept.get(KEY)}
+    assert contents == {("", "en"): b"new", ("", "de"): b"x", ("lynn", "en"): b"x"}
+
+
+def test_one_can_be_removed_and_the_last_one_leaves_nothing():
+    kept = variants()
+    kept.keep(KEY, stored("en"))
+    kept.keep(KEY, stored("de"))
+    kept.keep(KEY, None, replaces=stored("en"))
+    assert len(kept.get(KEY)) == 1
+    kept.keep(KEY, None, replaces=stored("de"))
+    assert kept.get(KEY) is None
+
+
+def test_of_too_many_the_oldest_are_left_out():
+    kept = variants()
+    for number in range(100):
+        kept.keep(KEY, stored(str(number)))
+    assert [one[1][1] for one in kept.get(KEY)] == [str(number) for number in range(68, 100)]
+
+
+def test_parts_that_make_up_the_whole_become_a_whole_response():
+    kept = variants()
+    kept.keep_part(KEY, part(0, 4, b"01234"))
+    kept.keep_part(KEY, part(7, 9, b"789"))
+    assert kept.get(KEY) is None
+    kept.keep_part(KEY, part(4, 7, b"4567"))
+    assert [one[-1] for one in kept.get(KEY)] == [b"0123456789"]
+    assert kept.parts(KEY, "", {"Range": "bytes=0-4"}) == []
+
+
+def test_a_write_removes_all_and_overtakes_what_is_under_way():
+    kept, fetch, later = variants(), Fetch(), Fetch()
+    kept.keep(KEY, stored())
+    kept.keep_part(KEY, part(0, 4, b"01234"))
+    with kept.under_way(KEY, fetch):
+        kept.forget(KEY)
+    with kept.under_way(KEY, later):
+        pass
+    kept.forget(KEY)
+    assert (kept.get(KEY), kept.parts(KEY, "", {"Range": "bytes=0-4"})) == (None, [])
+    assert (fetch.overtaken, later.overtaken) == (True, False)
