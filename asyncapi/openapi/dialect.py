@@ -255,6 +255,14 @@ def either(schemas: Iterable[Schema]) -> Schema:
     return members[0] if len(members) == 1 else {"anyOf": members}
 
 
+def flattened(schema: Schema) -> Schema:
+    """Write "a text or null" as one type: the library would give its bounds a name of their own."""
+    match schema.get("anyOf"):
+        case [{"type": "string" | "integer" | "number" as kind, **rest}, {"type": "null"}]:
+            return {**rest, **{key: value for key, value in schema.items() if key != "anyOf"}, "type": [kind, "null"]}
+    return schema
+
+
 def may_be_null(schema: Schema, found: Schema) -> bool:
     """Whether null is among the values of a schema in the dialect; `found` is what its reference points to."""
     return any(
