@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 import asyncapi
-from asyncapi import Alert, Bearer, Breaker, Cache, Client, Fallback, Hedge, Mesh, RateLimit
+from asyncapi import Alert, Bearer, Breaker, Cache, Client, Fallback, Hedge, Learned, Mesh, RateLimit, Retry
 from asyncapi.serve import FaultServer
 from asyncapi.testing import Chaos, MockTransport, reply
 
@@ -98,6 +98,7 @@ def test_concepts_has_the_layers_in_their_order():
         cache=Cache(),
         single_flight=True,
         fallback=Fallback(value=None),
+        retry=Retry(policy=Learned()),
         deadline_header="Request-Timeout",
         mesh=Mesh(),
         watch=Alert(when="p95 > 1", over=60, notify=print),

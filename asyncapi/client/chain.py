@@ -66,7 +66,7 @@ from asyncapi.layers.cache_ranges import cache_ranges
 from asyncapi.layers.chaos import chaos
 from asyncapi.layers.concurrency import concurrency
 from asyncapi.layers.deadline import in_this_task, within_deadline
-from asyncapi.layers.fallback import LastGood, fallback
+from asyncapi.layers.fallback import fallback
 from asyncapi.layers.hedge import hedge
 from asyncapi.layers.idempotency import body_snapshot, outcome
 from asyncapi.layers.pace import pace
@@ -79,6 +79,7 @@ from asyncapi.layers.singleflight import singleflight
 from asyncapi.layers.watch import watch_attempts, watch_calls
 from asyncapi.sansio.failures import mesh as mesh_headers
 from asyncapi.settings import Adaptive, CostBudget, Mesh
+from asyncapi.stores.last_good import LastGood
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

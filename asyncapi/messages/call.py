@@ -6,20 +6,21 @@ transports report to each other. Who writes what (`tests/messages/test_call.py` 
     original, settings, started       nobody, once the call has begun
     fan_out                           client.methods, bulk.saving: before the call is sent
     reading                           speakers.line, speakers.graphql, speakers.rpc.site, streaming.stream: before the
-                                      call is sent; trace.replay
-    dress                             speakers.rpc.site: before the call is sent
-    peek                              speakers.line, speakers.rpc.site: before the call is sent
+                                      call is sent; trace.replay; layers.cache: of a refresh in the background
+    dress                             speakers.rpc.site: before the call is sent; layers.cache: of a refresh
+    peek                              speakers.line, speakers.rpc.site: before the call is sent; layers.cache: of a
+                                      refresh
     upgrade                           speakers.line: before the call is sent
     before_write                      bulk.prepare: before each attempt
     host                              layers.fallback: another base URL
-    principal                         layers.principal
-    task                              client.methods, credentials.oauth.token_endpoint, layers.deadline, layers.hedge,
-                                      layers.singleflight, layers.telemetry: whoever starts or ends a task
-    running                           layers.hedge, layers.singleflight, layers.telemetry
+    principal                         layers.principal; layers.cache: of a refresh
+    task                              client.methods, credentials.oauth.token_endpoint, layers.cache, layers.deadline,
+                                      layers.hedge, layers.singleflight, layers.telemetry: whoever starts or ends a task
+    running                           layers.cache, layers.hedge, layers.singleflight, layers.telemetry
     guards                            layers.deadline, layers.fallback, layers.singleflight
     elsewhere, tried                  layers.balance
-    why                               layers.balance, layers.breaker, layers.fallback, layers.hold, layers.redirect,
-                                      sansio.failures.retry_choice, speakers.graphql_asking
+    why                               layers.balance, layers.breaker, layers.cache, layers.fallback, layers.hold,
+                                      layers.redirect, sansio.failures.retry_choice, speakers.graphql_asking
     phase                             layers.auth, layers.concurrency, layers.hold, scheduling.token_queue,
                                       transports.native.http2.streams, transports.native.http3.places: "queue"
                                       layers.retry: "backoff"

@@ -7,9 +7,9 @@ import gc
 import pytest
 
 from asyncapi.layers.cache import Counts, cache
-from asyncapi.layers.fallback import LastGood
 from asyncapi.settings import Cache
 from asyncapi.stores.answers import Answers
+from asyncapi.stores.last_good import LastGood
 from asyncapi.testing import FakeClock, run
 from asyncapi.types import Request, Response
 

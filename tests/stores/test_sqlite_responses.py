@@ -18,7 +18,6 @@ import weakref
 from pathlib import Path
 
 import pytest
-from cache_fleet import members, origin
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
@@ -26,6 +25,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from asyncapi import Cache, Client, SQLiteStore
 from asyncapi.stores.sqlite_responses import SQLiteResponses
 from asyncapi.testing import FakeClock, MockTransport, reply, run
+from cache_fleet import members, origin
 
 MB = 1024 * 1024
 
@@ -476,7 +476,7 @@ class Model(RuleBasedStateMachine):
     def __init__(self):
         super().__init__()
         self.runner = asyncio.Runner()
-        self.folder = Path("/tmp") / f"model-{random.SystemRandom().randrange(1 << 60)}"  # noqa: S108
+        self.folder = Path("/tmp") / f"model-{random.SystemRandom().randrange(1 << 60)}"
         self.stores = [self.runner.run(opened(self.folder / "cache"))]
         self.known = {}
 
