@@ -61,6 +61,7 @@ from asyncapi.layers import telemetry
 from asyncapi.layers.auth import auth, sign
 from asyncapi.layers.breaker import breaker, breaker_again
 from asyncapi.layers.cache import cache
+from asyncapi.layers.cache_changes import cache_changes
 from asyncapi.layers.cache_ranges import cache_ranges
 from asyncapi.layers.chaos import chaos
 from asyncapi.layers.concurrency import concurrency
@@ -176,7 +177,7 @@ def _cache(state: ClientState) -> Iterator[Step]:
         layer = cache(
             state.answers, settings, state.cached, state.clock, unchanged,
             fetching=state.fetching, background=state.background, follows=state.settings.redirects > 0,
-            aside=cache_ranges, lasting=state.lasting, turns=state.turns,
+            aside=cache_ranges, changes=cache_changes, lasting=state.lasting, turns=state.turns,
         )  # fmt: skip
         yield Step("cache", settings.describe(), layer)
 

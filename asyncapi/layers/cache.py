@@ -4,15 +4,12 @@ Rules:
 1. `sansio/http/caching.py` decides what may be stored, what may be used, and what has to be revalidated.
 2. The principal of a response belongs to its key: credentials in the request's headers by their hash, the client's
    `auth=` by the user that it acts for (`call.principal`). Where that user is unknown, or has changed meanwhile, only a
-   response that says `public` is stored. A response after a redirect, or from a fallback, is not stored. A
-   redirect is stored only where the client follows none.
-3. A write (POST, PUT, PATCH, DELETE ...) that succeeds, or that may have succeeded, invalidates what is stored for its
-   URL, for the URL that it was redirected to, and for its `Location` and `Content-Location` of the same origin (section
-   4.4). A response that was requested before the write and comes after it is not stored. A HEAD that shows another
-   representation invalidates the stored one; one that shows the same renews it (section 4.3.5).
-4. The cache handles a 304 by itself: a caller that sent no conditions gets the stored response. A request with
-   conditions, or for one range of bytes, is served from what is fresh; else it goes to the server as it is, and only a
-   part (206) of what comes is stored. A request with `no-store` bypasses the cache.
+   response that says `public` is stored. A response after a redirect, or from a fallback, is not stored. A redirect is
+   stored only where the client follows none.
+3. Writes invalidate what is stored, and a HEAD may renew it: `cache_changes.py`. A response that was requested before a
+   write and comes after it is not stored.
+4. The cache handles a 304 by itself: a caller that sent no conditions gets the stored response. Requests with ranges or
+   conditions of their own are for `cache_ranges.py`. A request with `no-store` bypasses the cache.
 5. Two calls that ask for the same URL at the same time both send a request: `single_flight` lets them share one; with a
    store that several processes share, across these (`stores/turns.py`).
 6. A request's own `Host` is part of the key: it names another server behind the same address (RFC 9110 section 7.2).
@@ -31,11 +28,10 @@ from multidict import CIMultiDict
 
 from asyncapi.errors import RejectedError, TransportError
 from asyncapi.messages.call import Call
-from asyncapi.sansio.failures.resend import SAFE
 from asyncapi.sansio.http import caching, partial_content
 from asyncapi.sansio.http.cache_control import directives
 from asyncapi.sansio.http.request_key import identity, key_headers
-from asyncapi.stores.shelf import REDIRECTS, Counts, Shelf, key_of, target_of, unavailable
+from asyncapi.stores.shelf import REDIRECTS, Counts, Shelf, key_of, unavailable
 from asyncapi.stores.variants import Fetch, Variants
 
 if TYPE_CHECKING:
@@ -70,6 +66,7 @@ def cache(
     background: Background | None = None,
     follows: bool = True,
     aside: Callable[[Shelf, Counts], Layer] | None = None,
+    changes: Callable[[Shelf, Counts], Layer] | None = None,
     lasting: Lasting | None = None,
     turns: Turns | None = None,
 ) -> Layer:
@@ -85,6 +82,7 @@ def cache(
         background: Runs what no call waits for (rule 8); None to let each call wait.
         follows: Whether calls that don't say so themselves follow redirects.
         aside: Makes what serves requests with ranges or conditions of their own (rule 4); None to pass them on.
+        changes: Makes what sends requests other than GET (rule 3); None to pass them on.
         lasting: Stores the responses in place of `answers`, where they outlive the client.
         turns: Lets one of several processes fetch what all of them miss (rule 5).
     """
@@ -92,9 +90,16 @@ def cache(
     shelf = Shelf(variants, clock, unchanged, heuristic=settings.heuristic, redirects=follows)
 
     def layer(inner: Send) -> Send:
-        other = inner if aside is None else aside(shelf, counts)(inner)
+        others = [inner if other is None else other(shelf, counts)(inner) for other in (aside, changes)]
         return _Cache(
-            inner, other, shelf, settings=settings, counts=counts, clock=clock, background=background, turns=turns
+            inner,
+            *others,
+            shelf=shelf,
+            settings=settings,
+            counts=counts,
+            clock=clock,
+            background=background,
+            turns=turns,
         ).send
 
     return layer
@@ -105,8 +110,9 @@ class _Cache:
         self,
         inner: Send,
         aside: Send,
-        shelf: Shelf,
+        changes: Send,
         *,
+        shelf: Shelf,
         settings: Cache,
         counts: Counts,
         clock: Clock,
@@ -116,6 +122,7 @@ class _Cache:
         self._turns = turns
         self._inner = inner
         self._aside = aside
+        self._changes = changes
         self._shelf = shelf
         self._settings = settings
         self._counts = counts
@@ -123,10 +130,8 @@ class _Cache:
         self._background = background
 
     async def send(self, request: Request) -> Response:
-        if request.method not in SAFE:
-            return await self._write(request)
-        if request.method == "HEAD":
-            return await self._head(request)
+        if request.method != "GET":
+            return await self._changes(request)
         if request.content is not None or request.call.upgrade is not None:  # a connection can't be stored
             return await self._inner(request)
         if not caching.concerns(request.method, request.headers):
@@ -231,69 +236,6 @@ class _Cache:
 
         self._background.start((key, stored.identity, stored.varies), work, limit)
 
-    async def _write(self, request: Request) -> Response:
-        """Send a write, and invalidate what it may have changed (rule 3)."""
-        began = self._shelf.now()
-        try:
-            response = await self._inner(request)
-        except BaseException:
-            if any(attempt.unsure for attempt in request.call.attempts):  # the work may have been done
-                self._invalidate(request, None)
-            raise
-        if response.ok:
-            self._invalidate(request, response)
-            await self._shelf.variants.settle()
-            if request.method == "POST" and "Content-Location" in response.headers:
-                await self._store_posted(request, response, began)
-        return response
-
-    async def _store_posted(self, request: Request, response: Response, began: float) -> None:
-        """Store the response to a POST that says it is what a GET would get, and for how long (RFC 9110 9.3.3)."""
-        places, plain = response.headers.getall("Content-Location"), request.call.reading is None
-        if response.status != _OK or response.degraded or not plain or len(places) != 1:
-            return
-        try:
-            same = response.answers(request) and target_of(request, response, places[0]) == request.target
-        except ValueError:
-            return
-        fetched = self._shelf.fetched(request, began)._replace(heuristic=0.0)
-        owner = await self._shelf.owner(request, response.headers) if same else None
-        if owner is not None and response.open_body is None:
-            new = caching.store(
-                _OK, response.headers, response.content, fetched, version=response.http_version, identity=owner
-            )
-            if new is not None and new.fresh_for > 0:
-                self._counts.stored += 1
-                self._shelf.variants.keep(key_of(request), new)
-
-    async def _head(self, request: Request) -> Response:
-        """Send a HEAD, and compare its response with what is stored (rule 3)."""
-        began = self._shelf.now()
-        await self._shelf.variants.bring(key_of(request))
-        with self._shelf.variants.under_way(key_of(request), fetch := Fetch()):
-            response = await self._inner(request)
-            await self._compare(request, response, began, fetch)
-        return response
-
-    async def _compare(self, request: Request, response: Response, began: float, fetch: Fetch) -> None:
-        """Renew what the response to a HEAD shows to be the same, and invalidate what it shows to be outdated."""
-        if response.effective_status != _OK or not response.answers(request) or response.degraded:
-            return
-        for owner in self._shelf.identities(request):
-            variants = self._shelf.variants.get(key_of(request)) or ()
-            stored = caching.choose(variants, owner, request.headers)
-            if stored is None:
-                continue
-            if caching.outdated(stored, response.headers):
-                self._shelf.variants.keep(key_of(request), None, replaces=stored)
-                continue
-            same = caching.same_validators(stored, response.headers)
-            if same and await self._shelf.owner(request, stored.headers) == stored.identity:
-                new = caching.freshened(stored, response.headers, self._shelf.fetched(request, began))
-                if new is not None and not fetch.overtaken:
-                    good = caching.storable(new.status, new.headers)
-                    self._shelf.variants.keep(key_of(request), new if good else None, replaces=stored)
-
     async def _ask(self, request: Request, stored: Stored | None, fetch: Fetch) -> Response:
         """Ask the server for the whole response, or to confirm the stored one."""
         began = self._shelf.now()
@@ -371,23 +313,6 @@ class _Cache:
         response = self._shelf.answer(stored, request, "stale")
         response.degraded = f"stale: {caching.age(stored, now):.3g} s old, after {why}"
         return response
-
-    def _invalidate(self, request: Request, response: Response | None) -> None:
-        """Drop what a write may have changed (section 4.4); None is a write whose outcome is not known."""
-        self._shelf.variants.forget(key_of(request))
-        if response is None:
-            return
-        if not response.answers(request):
-            self._shelf.variants.forget(key_of(request, response.target))
-        # section 4.4
-        for name in ("Location", "Content-Location"):
-            if name in response.headers:
-                try:
-                    named = target_of(request, response, response.headers[name])
-                except ValueError:
-                    continue
-                if named.origin == request.target.origin:  # section 4.4: another origin can't invalidate ours
-                    self._shelf.variants.forget(key_of(request, named))
 
 
 def _with(request: Request, conditions: dict[str, str]) -> Request:

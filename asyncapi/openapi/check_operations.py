@@ -48,8 +48,7 @@ def check(document: Document, parts: dict[str, Any], findings: Findings) -> None
 def _says_something(body: RequestBody | None) -> bool:
     """Whether a body may hold anything: some tools give each operation a form without fields."""
     return body is not None and any(
-        set(media.schema) - {"type", "description", "properties"} or media.schema.get("properties")
-        for media in body.contents.values()
+        media.schema and media.schema.get("properties") != {} for media in body.contents.values()
     )
 
 
@@ -181,22 +180,20 @@ def _repeated(document: Document, raw: list[Any], at: Place, findings: Findings)
         seen.add(key)
         if value.get("in") == "body" and "body" in bodies:
             findings.error(at / index, "an operation has one body, and here is a second one", "Merge their schemas.")
-        bodies.add(value.get("in"))
+        bodies.add(str(value.get("in")))
     if document.spec == "2.0" and {"body", "formData"} <= bodies:
         findings.error(at, "a body and formData are both declared", "Keep one: both are the body of the request.")
 
 
 def _parameter(document: Document, raw: dict[str, Any], at: Place, findings: Findings) -> None:
-    if not raw:
-        return
     name, where = raw.get("name"), raw.get("in")
     if not isinstance(name, str) or not name:
         findings.error(at, "a parameter has no name", "Give it the name that the server reads.")
     places = {"2.0": {"path", "query", "header", "formData", "body"}, "3.2": {*_STYLES, "querystring"}}
     allowed = places.get(document.spec, set(_STYLES))
-    if where not in allowed:
+    if str(where) not in allowed:
         hint = f"It is one of: {', '.join(sorted(allowed))}."
-        if where in {"body", "formData"}:
+        if where in ("body", "formData"):
             hint = "In OpenAPI 3 it is the requestBody of the operation."
         findings.error(at, f"the parameter {name!r} is in {where!r}", hint)
     if where == "path" and raw.get("required") is not True:
@@ -219,6 +216,6 @@ def _serialised(raw: dict[str, Any], at: Place, findings: Findings) -> None:
     if isinstance(raw.get("content"), dict) and len(raw["content"]) != 1:
         findings.error(at, f"the parameter {name!r} has {len(raw['content'])} content types", "Name exactly one.")
     known = _STYLES.get(str(where))
-    if style is not None and known and style not in known - {"tabDelimited"}:
+    if style is not None and known and str(style) not in known - {"tabDelimited"}:
         hint = f"It is one of: {', '.join(sorted(known - {'tabDelimited'}))}."
         findings.error(at, f"the style {style!r} isn't one for a parameter in {where}", hint)

@@ -67,7 +67,8 @@ FIELDS["3.2"] = FIELDS["3.1"] | {
 def check(document: Document, parts: dict[str, Any], findings: Findings) -> None:
     """Check the parts of a document that are neither operations nor schemas."""
     _head(document, findings)
-    for index, server in enumerate(document.raw.get("servers") or ()) if document.spec != "2.0" else ():
+    listed = document.raw.get("servers") if document.spec != "2.0" else None
+    for index, server in enumerate(listed if isinstance(listed, list) else ()):
         _server(server, Place("", "/servers") / index, findings)
     for kind in ("an operation", "a path item"):
         for at, raw in parts.get(kind, {}).items():
@@ -77,7 +78,7 @@ def check(document: Document, parts: dict[str, Any], findings: Findings) -> None
     _schemes(document, findings)
     _types(document, parts, findings)
     for at, raw in parts.get("a response", {}).items():
-        if raw and not isinstance(raw.get("description"), str) and document.spec != "3.2":
+        if not isinstance(raw.get("description"), str) and document.spec != "3.2":
             findings.warn(at, "the response has no description", 'It is required: write at least "".')
     for kind, known in FIELDS[document.spec].items():
         for at, raw in parts.get(kind, {}).items():
@@ -152,7 +153,7 @@ def _schemes(document: Document, findings: Findings) -> None:
         if not isinstance(raw, dict) or "$ref" in raw:
             continue
         kind = raw.get("type")
-        if kind not in kinds:
+        if str(kind) not in kinds:
             hint = (
                 'Write "type": "http", "scheme": "basic".'
                 if kind == "basic"
@@ -161,7 +162,7 @@ def _schemes(document: Document, findings: Findings) -> None:
             findings.error(at, f"the type {kind!r} of the security scheme {name!r} isn't known", hint)
         elif kind == "apiKey":
             places = {"query", "header"} if old else {"query", "header", "cookie"}
-            if not raw.get("name") or raw.get("in") not in places:
+            if not raw.get("name") or str(raw.get("in")) not in places:
                 findings.error(
                     at,
                     f"the API key {name!r} needs a name and a place",
@@ -178,7 +179,7 @@ def _schemes(document: Document, findings: Findings) -> None:
 
 
 def _oauth(raw: dict[str, Any], name: str, at: Place, findings: Findings, *, old: bool) -> None:
-    flows = {raw.get("flow"): raw} if old else raw.get("flows")
+    flows = {str(raw.get("flow")): raw} if old else raw.get("flows")
     if not isinstance(flows, dict) or not flows:
         findings.error(
             at, f"the security scheme {name!r} has no flows", "Add flows, with one of: " + ", ".join(_FLOWS) + "."
@@ -202,7 +203,7 @@ def _types(document: Document, parts: dict[str, Any], findings: Findings) -> Non
     bodies = [*parts.get("a request body", {}).items(), *parts.get("a response", {}).items()]
     named = [(at / "content" / kind, kind) for at, raw in bodies for kind in _content(raw)]
     for at, raw in parts.get("a request body", {}).items():
-        if raw and not _content(raw):
+        if not _content(raw):
             findings.error(at, "the request body has no content", "Add content, with a content type and its schema.")
     if document.spec == "2.0":
         holders = [(Place("", ""), document.raw), *parts.get("an operation", {}).items()]

@@ -257,7 +257,7 @@ def _discriminator(document: Document, raw: dict[str, Any], at: Place, findings:
             findings.warn(
                 here, f"the discriminator's property {name!r} isn't declared", "Add it to properties and required."
             )
-        elif name not in (raw.get("required") or ()):
+        elif isinstance(required := raw.get("required", []), list) and name not in required:
             findings.warn(here, f"the discriminator's property {name!r} isn't required", "Add it to required.")
     choices = [each for key in ("oneOf", "anyOf") if isinstance(raw.get(key), list) for each in raw[key]]
     if any(isinstance(each, dict) and "$ref" not in each and each.get("type") != "null" for each in choices):

@@ -235,7 +235,7 @@ class Schemas:
             del made["default"]
         if not required and dialect.may_be_null(made, found) and made.get("default") is None:
             made["x-nullable"] = True
-        return made
+        return dialect.flattened(made)
 
     def _array(self, schema: Schema, hint: str, *, sent: bool) -> Schema:
         items = schema.get("items")

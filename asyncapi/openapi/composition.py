@@ -136,14 +136,16 @@ class Composition:
                     return at, word, members, beside
         return None
 
-    def _is_object(self, schema: Any) -> bool:
+    def _is_object(self, schema: Any, depth: int = 0) -> bool:
+        if depth > 6:  # noqa: PLR2004 - a union that contains itself
+            return False
         facts = self.facts(schema)
         return (
             bool(facts.get("properties"))
             or facts.get("type") == "object"
             or any(
                 isinstance(facts.get(word), list)
-                and all(self._is_object(one) for one in facts[word] if one is not schema)
+                and all(self._is_object(one, depth + 1) for one in facts[word] if one is not schema)
                 for word in ("oneOf", "anyOf")
             )
         )

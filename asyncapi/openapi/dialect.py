@@ -12,6 +12,7 @@ Schema = dict[str, Any]
 
 # Formats whose values get a Python type of their own; the values of others are what their `type` says.
 _FORMATS = frozenset({"date-time", "date", "time", "uuid", "byte", "binary"})
+_TEXTS = ("string", "integer", "number")
 _NUMBERS = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")
 _BY_TYPE: dict[type, str] = {
     bool: "boolean",
@@ -253,6 +254,15 @@ def either(schemas: Iterable[Schema]) -> Schema:
         return {}
     members = [one for one in members if one != {"type": "null"}] + [one for one in members if one == {"type": "null"}]
     return members[0] if len(members) == 1 else {"anyOf": members}
+
+
+def flattened(schema: Schema) -> Schema:
+    """Write "a text or null" as one type: the library would give its bounds a name of their own."""
+    members = schema.get("anyOf") or []
+    if len(members) == 2 and members[1] == {"type": "null"} and members[0].get("type") in _TEXTS:  # noqa: PLR2004
+        beside = {key: value for key, value in schema.items() if key != "anyOf"}
+        return {**members[0], **beside, "type": [members[0]["type"], "null"]}
+    return schema
 
 
 def may_be_null(schema: Schema, found: Schema) -> bool:

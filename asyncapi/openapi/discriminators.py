@@ -112,7 +112,7 @@ def _values(schema: Schema) -> dict[str, set[str]]:
 
 def _with_value(schema: Any, prop: str, value: str, named: Mapping[str, Any]) -> Any:
     """Return a schema in which a property has one value: its own where it names one, else the mapping's."""
-    if not isinstance(schema, dict) or not {"properties", "allOf"} & set(schema) and schema.get("type") != "object":
+    if not isinstance(schema, dict) or (not {"properties", "allOf"} & set(schema) and schema.get("type") != "object"):
         return schema
     if schema.get("oneOf") or schema.get("anyOf") or "$ref" in schema:
         return schema

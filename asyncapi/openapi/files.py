@@ -5,6 +5,7 @@
 3. `#name` is an `$anchor`, and an address may be the `$id` of a schema (JSON Schema 2020-12 §8.2).
 4. `#/$defs/X` that isn't there is looked for in the schemas around the reference: tools that paste in schemas of
    pydantic leave such references behind.
+   The same goes for a file of a document that means the document: `#/definitions/X` stands for the one there.
 5. Whole parts (`paths`, `definitions`, `components/schemas`) may be references too: no version allows it, and many
    tools do. So a pointer goes on in what a reference on its way leads to.
 """
@@ -165,6 +166,10 @@ class Files:
                         warning=True,
                     )
                     return found
+        if place.file and reference.startswith("#") and (found := self._step(Place("", place.pointer))) is not None:
+            hint = "Name the file before the #."
+            self.problem(said_at, f"the $ref {reference} names nothing in its own file", hint, warning=True)
+            return found
         self.problem(said_at, f"the $ref {reference} leads nowhere", self._hint(place), warning=mild)
         return None
 

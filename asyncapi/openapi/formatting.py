@@ -16,7 +16,7 @@ _LONGEST = 120  # seconds, for a file of any size
 @cache
 def _ruff() -> str:
     try:
-        from ruff import find_ruff_bin  # type: ignore[import-untyped]  # noqa: PLC0415 - an extra
+        from ruff import find_ruff_bin  # noqa: PLC0415 - an extra
 
         return str(find_ruff_bin())
     except (ImportError, FileNotFoundError):

@@ -41,8 +41,7 @@ def generate(
     Raises:
         ConfigError: The document can't be written, or the extra `generate` is missing.
     """
-    made = drafted(document, class_name=class_name, only=only, progress=progress)
-    return formatted(layout.module(made))
+    return formatted(layout.module(drafted(document, class_name=class_name, only=only, progress=progress)))
 
 
 def drafted(
@@ -53,6 +52,20 @@ def drafted(
     progress: Callable[[str], None] | None = None,
 ) -> layout.Draft:
     """Decide all that is in a client; see `generate`."""
+    try:
+        return _drafted(document, class_name, only, progress)
+    except RecursionError:
+        raise ConfigError(
+            "a schema of the document contains itself by allOf, oneOf or anyOf without end: --check says where to look"
+        ) from None
+
+
+def _drafted(
+    document: Document,
+    class_name: str | None,
+    only: Collection[str],
+    progress: Callable[[str], None] | None,
+) -> layout.Draft:
     tell = progress or (lambda _: None)
     document = chosen(document, only)
     tell(f"{len(document.operations)} operations")

@@ -82,8 +82,8 @@ def _is_parameter(raw: dict[str, Any]) -> bool:
     )
 
 
-def _parameter(raw: dict[str, Any], *, header: str = "") -> Parameter:
-    where = "header" if header else raw["in"]
+def _parameter(raw: dict[str, Any], *, header: str | None = None) -> Parameter:
+    where = "header" if header is not None else raw["in"]
     style = raw.get("style")
     if not isinstance(style, str):
         style = "form" if where in {"query", "cookie"} else "simple"
@@ -93,7 +93,7 @@ def _parameter(raw: dict[str, Any], *, header: str = "") -> Parameter:
         media_type, media = next(iter(contents.items()))
         schema = media.get("schema")
     return Parameter(
-        name=header or raw["name"],
+        name=raw["name"] if header is None else header,
         where=cast("Any", where),
         required=raw.get("required") is True or where == "path",
         schema=schema if isinstance(schema, dict) else {},

@@ -178,7 +178,7 @@ class Parts:
     def resolved(self, raw: Any, at: Place, what: str) -> tuple[dict[str, Any], Place]:
         """Return an object, or what its reference leads to, and where that stands."""
         value, at = self._resolved(raw, at, what)
-        if self.visit is not None:
+        if self.visit is not None and (value or not (isinstance(raw, dict) and "$ref" in raw)):
             self.visit(what, value, at)
         return value, at
 

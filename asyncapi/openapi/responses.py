@@ -65,7 +65,7 @@ def results_of(operation: Operation, schemas: Schemas, hint: str) -> list[Result
     if operation.method == "HEAD":
         return [Result("Response", said=said)]
     streamed = _streamed(replies, schemas, hint)
-    whole = _whole(operation, replies, schemas, hint)
+    whole = _whole(replies, schemas, hint)
     if streamed is not None and whole is not None:
         return [replace(whole, said=said), replace(streamed, said=said, suffix="stream")]
     return [replace(streamed or whole or Result("None"), said=said)]
@@ -115,7 +115,7 @@ def _end(media: Media, reply: Reply) -> str:
     return "[DONE]" if any("[DONE]" in one for one in said) else ""
 
 
-def _whole(operation: Operation, replies: list[tuple[str, Reply]], schemas: Schemas, hint: str) -> Result | None:
+def _whole(replies: list[tuple[str, Reply]], schemas: Schemas, hint: str) -> Result | None:
     types: list[str] = []
     accept = ""
     empty = False

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["Parts2", "schemes_of", "servers_of"]
 
 _FORM, _MULTIPART, _JSON = "application/x-www-form-urlencoded", "multipart/form-data", "application/json"
+_IN_BODY = ("body", "formData")  # a tuple: what a broken document has there may not be hashable
 _SCHEMA_WORDS = (
     "type", "format", "items", "default", "maximum", "exclusiveMaximum", "minimum", "exclusiveMinimum", "maxLength",
     "minLength", "pattern", "maxItems", "minItems", "uniqueItems", "enum", "multipleOf", "x-nullable", "example",
@@ -45,7 +46,7 @@ class Parts2(Parts):
         """Read one path item: each operation gets a copy of the path's parameters that make a body."""
         made = super().item(raw, at)
         if "parameters" in made:
-            made["parameters"] = [each for each in made["parameters"] if each.get("in") not in {"body", "formData"}]
+            made["parameters"] = [each for each in made["parameters"] if each.get("in") not in _IN_BODY]
         return made
 
     def operation(self, raw: Any, at: Place) -> dict[str, Any]:
@@ -67,7 +68,7 @@ class Parts2(Parts):
         }
         if "parameters" in raw:
             own = self.parameters(raw["parameters"], at / "parameters")
-            made["parameters"] = [each for each in own if each.get("in") not in {"body", "formData"}]
+            made["parameters"] = [each for each in own if each.get("in") not in _IN_BODY]
         consumes = _kinds(raw.get("consumes", self.consumes))
         if bodies:
             made["requestBody"] = self._body(*bodies[-1], consumes or [_JSON])
@@ -90,7 +91,7 @@ class Parts2(Parts):
         return self._valued(*self.resolved(raw, at, "a parameter"))
 
     def _valued(self, value: dict[str, Any], at: Place) -> dict[str, Any]:
-        if value.get("in") in {"body", "formData"}:
+        if value.get("in") in _IN_BODY:
             return dict(value)
         made = {
             key: each
@@ -110,7 +111,7 @@ class Parts2(Parts):
     @staticmethod
     def _style(value: dict[str, Any]) -> dict[str, Any]:
         said = value.get("collectionFormat", "csv")
-        simple = value.get("in") in {"path", "header", None}
+        simple = value.get("in") in ("path", "header", None)
         if said == "multi":
             return {"style": "form", "explode": True}
         if said in _STYLES:
@@ -182,7 +183,8 @@ def servers_of(raw: dict[str, Any], source: str) -> list[dict[str, Any]]:
     path = path if path.startswith("/") or not path else f"/{path}"
     if not host:
         return [{"url": path or "/"}] if path else []
-    schemes = [each for each in raw.get("schemes") or [] if each in {"http", "https"}]
+    given = raw.get("schemes")
+    schemes = [each for each in given if each in ("http", "https")] if isinstance(given, list) else []
     schemes = sorted(schemes or ([own.scheme] if own else ["https"]), key=lambda scheme: scheme != "https")
     return [{"url": f"{scheme}://{host}{path}"} for scheme in schemes]
 

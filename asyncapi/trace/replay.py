@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from asyncapi.client.client import Client
     from asyncapi.trace.format import RecordedCall, RecordedExchange, Trace
 
+
 class _Past:
     """Responds as the trace says, and has a clock whose random draws are those of the trace."""
 

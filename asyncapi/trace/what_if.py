@@ -131,7 +131,7 @@ def _episodes(trace: Trace) -> list[Episode]:
     Raises:
         ConfigError: They can't be read.
     """
-    found = []
+    found: list[Episode] = []
     for number, steps in enumerate(trace.decisions, 1):
         try:
             episode = _episode(steps)

@@ -28,9 +28,10 @@ def retries(rows: Rows, path: Path) -> None:
         for policy in SHOWN:
             last = policy == "learned"
             style = {"s": 60 if last else 28, "color": COLOURS[policy], "zorder": 3 if last else 2, "label": policy}
-            places = range(len(names))
-            axes[0].scatter([rows[name][policy]["failed"] * 100 for name in names], places, **style)
-            axes[1].scatter([rows[name][policy]["sent"] for name in names], places, **style)
+            there = [(place, rows[name][policy]) for place, name in enumerate(names) if policy in rows[name]]
+            places = [place for place, _ in there]
+            axes[0].scatter([row["failed"] * 100 for _, row in there], places, **style)
+            axes[1].scatter([row["sent"] for _, row in there], places, **style)
         axes[0].set_yticks(range(len(names)), [_short(TROUBLES[name].title) for name in names], fontsize=8)
         axes[0].invert_yaxis()
         axes[0].set_xscale("symlog", linthresh=1.0)

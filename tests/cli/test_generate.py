@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 
 import pytest
-from written_clients import OK, plain
 
 from asyncapi.cli import app
 from asyncapi.cli.commands import run
+from written_clients import OK, plain
 
 DOCUMENT = plain(
     {

@@ -10,7 +10,6 @@ from typing import Annotated, Any
 import pytest
 from pydantic import BaseModel
 from typing_extensions import TypeAliasType, deprecated
-from written_clients import Wire
 
 from asyncapi import (
     API,
@@ -32,7 +31,8 @@ from asyncapi import (
     put,
 )
 from asyncapi.testing import reply, run
-from asyncapi.types import Content, FileContent
+from asyncapi.types import Content, FileContent  # noqa: TC001 - annotations are read
+from written_clients import Wire
 
 
 class Pet(BaseModel):

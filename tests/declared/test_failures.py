@@ -7,6 +7,7 @@ from pydantic import BaseModel
 
 from asyncapi import (
     API,
+    Client,
     ClientError,
     ConfigError,
     Events,
@@ -15,14 +16,13 @@ from asyncapi import (
     NotFound,
     Pages,
     ServerError,
-    Stream,
     StatusError,
+    Stream,
     get,
     post,
 )
 from asyncapi.declared.failures import Failures
 from asyncapi.testing import MockTransport, reply, run
-from asyncapi import Client
 
 
 class Problem(BaseModel):

@@ -244,7 +244,7 @@ def test_the_callers_conditions_are_answered_from_what_is_fresh(headers, status,
     assert played(scenario) == ((status, WHOLE if status == 200 else b"", how), 1)
 
 
-def test_the_callers_conditions_go_out_as_they_are_where_the_stored_response_is_stale():
+def test_the_callers_conditions_go_out_as_they_are_if_the_stored_one_is_stale():
     async def scenario(origin):
         await origin.get()
         await origin.clock.sleep(61)

@@ -67,13 +67,13 @@ async def traffic(api, seconds=6.0, every=0.025, **options):
     return sorted(ended, key=lambda each: each[0])
 
 
-def down(seconds=6.0, policy=None, host=None, **settings):
+def down(seconds=6.0, policy=None, host=None, every=0.025, **settings):
     """Run such traffic against a host that is down for two seconds."""
     host = host or Host()
 
     async def scenario():
         async with client(host, policy, **settings) as api:
-            return await traffic(api, seconds), api.stats, dict(api._state.lines or {})
+            return await traffic(api, seconds, every), api.stats, dict(api._state.lines or {})
 
     ended, stats, lines = run(scenario())
     return host, ended, stats, lines
@@ -290,8 +290,8 @@ def test_with_a_fallback_a_short_outage_is_waited_for_and_a_long_one_is_not():
     settings = {"fallback": Fallback(value={})}
     _, short, *_ = down(**settings)
     assert sum(bool(outcome.degraded) for *_, outcome in short) <= 2
-    _, long, *_ = down(seconds=20.0, host=Host(1.0, 1e9), **settings)
-    late = [(took, outcome) for began, took, outcome in long if began > 12.0]
+    _, long, *_ = down(seconds=40.0, every=0.1, host=Host(1.0, 1e9), **settings)
+    late = [(took, outcome) for began, took, outcome in long if began > 30.0]
     assert sum(took for took, _ in late) / len(late) < 0.5
     assert all(outcome.degraded for _, outcome in late)
 

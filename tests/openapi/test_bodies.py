@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 
 import pytest
-from written_clients import Wire, body, document, one, ref, written
 
 from asyncapi.openapi.generating import generate
 from asyncapi.testing import run
+from written_clients import Wire, body, document, one, ref, written
 
 TEXT = {"type": "string"}
 PET = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from pydantic import TypeAdapter, ValidationError
+
 from written_clients import document, ref, returns, written
 
 KIND = {"type": "string"}

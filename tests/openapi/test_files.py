@@ -7,7 +7,9 @@ import pytest
 from asyncapi.openapi.files import Files, Place, tokens
 
 ROOT = {
-    "components": {"schemas": {"A/b": {"x": 1}, "t~": {"y": [1, {"z": 2}]}, "C": {"$ref": "#/components/schemas/A~1b"}}},
+    "components": {
+        "schemas": {"A/b": {"x": 1}, "t~": {"y": [1, {"z": 2}]}, "C": {"$ref": "#/components/schemas/A~1b"}}
+    },
     "loop": {"$ref": "#/pool"},
     "pool": {"$ref": "#/loop"},
     "self": {"$ref": "#/self"},
@@ -70,7 +72,9 @@ def test_definitions_of_the_schemas_around_a_reference_are_found_with_a_warning(
 def test_other_files_are_read_once_and_refer_back(tmp_path):
     (tmp_path / "sub").mkdir()
     (tmp_path / "other.yaml").write_text("k: {$ref: 'sub/deep.json#/d'}\nm: {n: {o: 6}}\n")
-    (tmp_path / "sub/deep.json").write_text('{"d": {"$ref": "../root.yaml#/pool2"}, "e": {"$ref": "../root.yaml#/components"}}')
+    (tmp_path / "sub/deep.json").write_text(
+        '{"d": {"$ref": "../root.yaml#/pool2"}, "e": {"$ref": "../root.yaml#/components"}}'
+    )
     held = files(tmp_path)
     assert held.find("other.yaml#/k", AT) is None
     assert "pool2 leads nowhere" in held.problems[0].what

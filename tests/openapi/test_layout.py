@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from written_clients import OK, Wire, document, one, written
 
 from asyncapi.openapi import layout
 from asyncapi.openapi.generating import drafted, generate
 from asyncapi.testing import run
+from written_clients import OK, Wire, document, one, written
 
 
 def test_imports_are_sorted_and_only_what_is_used():

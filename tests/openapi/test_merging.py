@@ -6,12 +6,12 @@ import shutil
 import subprocess
 
 import pytest
-from written_clients import OK, body, document, imported, ref, returns
 
 from asyncapi import ConfigError
 from asyncapi.openapi.digests import FIRST_LINE
 from asyncapi.openapi.generating import generate
 from asyncapi.openapi.merging import marked, renamed, renewed
+from written_clients import OK, body, document, imported, ref, returns
 
 TEXT = {"type": "string"}
 
@@ -181,5 +181,5 @@ def test_a_renamed_client_is_known_by_its_methods():
 
 
 def test_a_file_with_conflicts_is_refused():
-    with pytest.raises(ConfigError, match="client.py, line .*isn't valid Python"):
+    with pytest.raises(ConfigError, match=r"client.py, line .*isn't valid Python"):
         renewed(FIRST.replace("class Shop", "<<<<<<< ours\nclass Shop"), source(), "Shop", where="client.py")

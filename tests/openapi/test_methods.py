@@ -5,11 +5,11 @@ from __future__ import annotations
 import warnings
 
 import pytest
-from written_clients import OK, Wire, document, one, written
 
 from asyncapi.openapi.generating import generate
 from asyncapi.openapi.methods import name_of
 from asyncapi.testing import run
+from written_clients import OK, Wire, document, one, written
 
 
 @pytest.mark.parametrize(

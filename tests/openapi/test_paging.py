@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 
 import pytest
-from written_clients import Wire, one, ref, returns, written
 
 from asyncapi.openapi.generating import generate
 from asyncapi.testing import reply, run
+from written_clients import Wire, one, ref, returns, written
 
 INTEGER, TEXT, FLAG = {"type": "integer"}, {"type": "string"}, {"type": "boolean"}
 ROW = {"type": "object", "properties": {"id": TEXT}}

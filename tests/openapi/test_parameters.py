@@ -1,14 +1,12 @@
 """Parameters get Python's names and keep the wire's, in their places and styles."""
 
-# ruff: noqa: A002
-
 from __future__ import annotations
 
 import pytest
-from written_clients import Wire, document, one, ref, written
 
 from asyncapi.openapi.generating import generate
 from asyncapi.testing import run
+from written_clients import Wire, document, one, ref, written
 
 TEXT = {"type": "string"}
 LIST = {"type": "array", "items": TEXT}

@@ -81,13 +81,17 @@ def test_style_and_explode_have_the_defaults_of_their_place(where, style, explod
 
 
 def test_headers_that_the_body_and_the_credential_say_are_no_parameters():
-    listed = [{"name": name, "in": "header", "schema": {}} for name in ("Accept", "content-type", "AUTHORIZATION", "X-A")]
+    listed = [
+        {"name": name, "in": "header", "schema": {}} for name in ("Accept", "content-type", "AUTHORIZATION", "X-A")
+    ]
     (operation,) = document({"/a": {"get": {"parameters": listed, "responses": {}}}}).operations
     assert [each.name for each in operation.parameters] == ["X-A"]
 
 
 def test_callbacks_and_webhooks_are_left_out_with_a_note():
-    read_ = document({"/a": {"post": {"responses": {}, "callbacks": {"done": {"{$url}": {"post": {}}}}}}}, webhooks={"x": {}})
+    read_ = document(
+        {"/a": {"post": {"responses": {}, "callbacks": {"done": {"{$url}": {"post": {}}}}}}}, webhooks={"x": {}}
+    )
     assert [each.severity for each in read_.problems] == ["note", "note"]
     assert "webhooks" not in read_.plain
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from written_clients import Wire, document, one, ref, returns, written
 
 from asyncapi import NotFound
 from asyncapi.openapi.generating import generate
 from asyncapi.testing import reply, run
+from written_clients import Wire, document, one, ref, returns, written
 
 TEXT = {"type": "string"}
 ROW = {"type": "object", "properties": {"n": {"type": "integer"}}}

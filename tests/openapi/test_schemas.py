@@ -63,24 +63,39 @@ def test_what_stands_beside_a_reference_counts_as_its_version_says():
     components = {"A": {"type": "object"}}
     reference = {"$ref": "#/components/schemas/A"}
     assert read({**reference, "minProperties": 1}, components=components)[0] == reference
-    assert read({**reference, "minProperties": 1}, components=components, old=False)[0] == {**reference, "minProperties": 1}
+    assert read({**reference, "minProperties": 1}, components=components, old=False)[0] == {
+        **reference,
+        "minProperties": 1,
+    }
     assert read({**reference, "nullable": True}, components=components)[0] == {"anyOf": [reference, NULL]}
 
 
 def test_a_schema_that_is_referenced_where_it_stands_moves_to_the_components():
     components = {
-        "Pet": {"properties": {"tag": {"type": "string"}, "other": {"$ref": "#/components/schemas/Pet/properties/tag"}}},
-        "Tree": {"properties": {"child": {"$ref": "#/components/schemas/Tree/properties/self"}, "self": {"$ref": "#/components/schemas/Tree"}}},
+        "Pet": {
+            "properties": {"tag": {"type": "string"}, "other": {"$ref": "#/components/schemas/Pet/properties/tag"}}
+        },
+        "Tree": {
+            "properties": {
+                "child": {"$ref": "#/components/schemas/Tree/properties/self"},
+                "self": {"$ref": "#/components/schemas/Tree"},
+            }
+        },
     }
     _, schemas, files = read({}, components=components)
     assert schemas.made["PetTag"] == {"type": "string"}
-    assert schemas.made["Pet"]["properties"] == {"tag": {"$ref": PREFIX + "PetTag"}, "other": {"$ref": PREFIX + "PetTag"}}
+    assert schemas.made["Pet"]["properties"] == {
+        "tag": {"$ref": PREFIX + "PetTag"},
+        "other": {"$ref": PREFIX + "PetTag"},
+    }
     assert schemas.made["TreeSelf"] == {"$ref": PREFIX + "Tree"}
     assert files.problems == []
 
 
 def test_schemas_of_other_files_get_names_that_are_free(tmp_path):
-    (tmp_path / "Pet.yaml").write_text("type: object\nproperties: {next: {$ref: Pet.yaml}, common: {$ref: 'common.yaml#/Pet'}}\n")
+    (tmp_path / "Pet.yaml").write_text(
+        "type: object\nproperties: {next: {$ref: Pet.yaml}, common: {$ref: 'common.yaml#/Pet'}}\n"
+    )
     (tmp_path / "common.yaml").write_text("Pet: {type: string, nullable: true}\n")
     root = {"components": {"schemas": {"Animal": {"$ref": "Pet.yaml"}}}}
     files = Files(root, str(tmp_path / "root.yaml"))
@@ -88,7 +103,10 @@ def test_schemas_of_other_files_get_names_that_are_free(tmp_path):
     schemas.components(root["components"]["schemas"], Place("", "/components/schemas"))
     schemas.settle()
     assert schemas.made == {
-        "Animal": {"type": "object", "properties": {"next": {"$ref": PREFIX + "Animal"}, "common": {"$ref": PREFIX + "Pet"}}},
+        "Animal": {
+            "type": "object",
+            "properties": {"next": {"$ref": PREFIX + "Animal"}, "common": {"$ref": PREFIX + "Pet"}},
+        },
         "Pet": {"type": ["string", "null"]},
     }
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from written_clients import OK, Wire, document, written
 
 from asyncapi import Basic, Client
 from asyncapi.openapi.generating import generate
 from asyncapi.testing import MockTransport, run
+from written_clients import OK, Wire, document, written
 
 FLOW = {"tokenUrl": "https://shop.test/token", "authorizationUrl": "https://shop.test/login", "scopes": {"read": "r"}}
 

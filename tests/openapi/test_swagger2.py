@@ -75,7 +75,13 @@ def test_the_words_of_a_parameter_move_into_its_schema():
     one = {"in": "query", "name": "x", "type": "integer", "format": "int32", "minimum": 1, "exclusiveMinimum": True,
            "default": 2, "enum": [2, 3], "description": "d", "x-extra": 1}  # fmt: skip
     parameter = operation([one]).parameters[0]
-    assert parameter.schema == {"type": "integer", "format": "int32", "exclusiveMinimum": 1, "default": 2, "enum": [2, 3]}
+    assert parameter.schema == {
+        "type": "integer",
+        "format": "int32",
+        "exclusiveMinimum": 1,
+        "default": 2,
+        "enum": [2, 3],
+    }
     assert (parameter.description, parameter.extensions) == ("d", {"x-extra": 1})
 
 
@@ -85,7 +91,10 @@ def test_responses_have_the_content_types_that_are_produced():
                 "headers": {"X-A": {"type": "integer"}}},
         "default": {"description": "a file", "schema": {"type": "file"}}, "204": {"description": "none"}})  # fmt: skip
     ok = made.responses["200"]
-    assert {kind: media.name for kind, media in ok.contents.items()} == {"application/json": "Pet", "application/xml": "Pet"}
+    assert {kind: media.name for kind, media in ok.contents.items()} == {
+        "application/json": "Pet",
+        "application/xml": "Pet",
+    }
     assert ok.contents["application/json"].examples == ({"a": 1},)
     assert ok.headers["X-A"].schema == {"type": "integer"}
     assert list(made.responses["default"].contents) == ["application/xml"]
@@ -95,7 +104,9 @@ def test_responses_have_the_content_types_that_are_produced():
 def test_a_body_of_the_path_belongs_to_each_operation():
     whole = {"swagger": "2.0", "info": {}, "parameters": {"P": BODY}, "definitions": {"Pet": {}}, "paths": {
         "/a": {"parameters": [{"$ref": "#/parameters/P"}], "post": {"responses": {}}, "put": {"responses": {}}}}}  # fmt: skip
-    assert [each.body.contents["application/json"].name for each in read(json.dumps(whole).encode()).operations] == ["Pet"] * 2
+    assert [each.body.contents["application/json"].name for each in read(json.dumps(whole).encode()).operations] == [
+        "Pet"
+    ] * 2
 
 
 @pytest.mark.parametrize(

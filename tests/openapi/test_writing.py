@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 
 import pytest
-from written_clients import document, one
 
 from asyncapi import ConfigError
 from asyncapi.openapi.generating import drafted
 from asyncapi.openapi.writing import is_package, known_class, planned, write
+from written_clients import document, one
 
 
 @pytest.mark.parametrize(("out", "package"), [("client.py", False), ("client/", True), ("client", True)])

@@ -48,7 +48,10 @@ def test_values_are_those_of_yaml_1_2(text, value):
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("a: !!python/object/apply:os.system ['true']", "line 1: the tag tag:yaml.org,2002:python/object/apply:os.system"),
+        (
+            "a: !!python/object/apply:os.system ['true']",
+            "line 1: the tag tag:yaml.org,2002:python/object/apply:os.system",
+        ),
         ("a:\n  !include other.yaml", "line 2: the tag !include isn't part of OpenAPI"),
         ("a: !!python/name:os.system x", "isn't part of OpenAPI"),
         ("a: *b", "line 1"),

@@ -23,8 +23,17 @@ from asyncapi.sansio.auth.aws_quirks import skew
 from asyncapi.sansio.auth.trace_masks import Masks
 from asyncapi.sansio.failures.propagation import TIMEOUT_HEADERS, read_timeout
 from asyncapi.sansio.http import (
-    altsvc, caching, codings, cookies, field_sections, page_ends, partial_content, proxies, sse, validation,
-)  # fmt: skip
+    altsvc,
+    caching,
+    codings,
+    cookies,
+    field_sections,
+    page_ends,
+    partial_content,
+    proxies,
+    sse,
+    validation,
+)
 from asyncapi.sansio.http.cache_control import directives
 from asyncapi.sansio.http.fields import elements
 from asyncapi.sansio.http.http_date import http_date
@@ -85,7 +94,7 @@ def _cached(text: str) -> None:
 
 def _conditions(text: str) -> None:
     """The caller's conditions and ranges, and parts, against what is stored."""
-    known = CIMultiDict({name: text for name in ("ETag", "Last-Modified", "Content-Range", "Content-Language", "Date")})
+    known = CIMultiDict(dict.fromkeys(("ETag", "Last-Modified", "Content-Range", "Content-Language", "Date"), text))
     known.update({"Cache-Control": "max-age=60", "Vary": "Accept-Language"})
     stored = caching.made(200, known, b"", caching.Fetched(NOW, NOW, CIMultiDict()), version="1.1", identity="")
     validation.held(CIMultiDict({"If-None-Match": text}))

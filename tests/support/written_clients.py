@@ -63,7 +63,7 @@ def imported(source: str) -> Any:
     name = f"written_client_{next(_NUMBERS)}"
     module = types.ModuleType(name)
     sys.modules[name] = module
-    exec(compile(source, f"{name}.py", "exec"), module.__dict__)  # noqa: S102 - it is what we have written
+    exec(compile(source, f"{name}.py", "exec"), module.__dict__)
     return module
 
 

@@ -19,7 +19,7 @@ Rules:
 4. Refusals that were seen long ago say nothing of now: after a minute without one, the count begins anew.
 5. A call is held only where the outage is likely to end in its time: what has lasted for some time lasts as long
    again, as often as not. So it is held for an outage that is up to twice as old as the time that it has left; and
-   where it has a fallback, as long as that is worth less than to wait, by the estimate that retries go by.
+   where it has a fallback, as long as that is worth less than the chance that the host is back in time.
 6. A call that waits alone has only its own attempts to probe with. So each comes when the outage is twice as old as at
    the one before, and the last one when it is `_LAST` times as old, and more.
 7. A host may connect before it can work, and say so (a 5xx). Then those who wait go slowly, until responses are good;
@@ -42,13 +42,13 @@ _OUTLASTS = 2.0  # times the time left (rule 5)
 _LAST = 6.0  # times the age of the outage (rule 6)
 _PAUSE = 0.1  # seconds between two calls, while a host that is back responds with errors (rule 7)
 _SOON = 1.0  # seconds that a host has for its return, at the least (rule 7)
-_PATIENCE, _PRICE = 1.5, 0.15  # as for retries, by default (learned.py)
+_PRICE = 0.15  # as for retries (learned.py)
 _STEPS = 20  # of the time left, in which the end of a wait is looked for
 
 
 def _worth(age: float, left: float) -> float:
     """What it is worth to wait for a host that has refused for `age` seconds, with so many seconds left (rule 5)."""
-    return left / (left + age) * (1.0 - _PATIENCE * age / left) - _PRICE if left > 0 else 0.0
+    return left / (left + age) - _PRICE if left > 0 else 0.0
 
 
 class Refusals:

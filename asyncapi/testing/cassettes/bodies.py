@@ -41,7 +41,8 @@ def readable(content: bytes | str, kind: str = "") -> dict[str, Any]:
     text, charset = (content, "") if isinstance(content, str) else _text(content, kind)
     if text is None or _UNPRINTABLE.search(text):
         raw = content.encode() if isinstance(content, str) else content
-        return {"base64": encodebytes(raw).decode()}
+        lines = encodebytes(raw).decode()
+        return {"base64": lines if lines.count("\n") > 1 else lines.strip()}
     if not charset and ("json" in kind.lower() or text[:1] in "{["):
         data = _data(text)
         if data is not None:
@@ -63,7 +64,7 @@ def content_of(row: dict[str, Any]) -> bytes:
             raise ValueError(f"style {style!r} is none of {', '.join(_STYLES)}")
         return (json.dumps(row["json"], **_STYLES[style]) + newline).encode()
     if "base64" in row:
-        return b64decode(str(row["base64"]))
+        return b64decode("".join(str(row["base64"]).split()), validate=True)
     return str(row.get("text", "")).encode(row.get("charset") or "utf-8")
 
 

@@ -12,6 +12,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from asyncapi.errors import TransportError
+from asyncapi.messages.open_body import release_at_end
 from asyncapi.messages.request import Body
 from asyncapi.messages.upgrade import Closed
 from asyncapi.testing.cassettes.exchange import RECEIVED, SENT, Closing, Exchange, Frame, plain
@@ -50,13 +51,16 @@ async def recorded(request: Request, network: Network, exchange: Exchange) -> Re
     exchange.partial = body is not None and not body.ended and not body.talks
     opened = response.open_body
     if opened is None:
-        exchange.content, exchange.trailers = response.content, plain(response.trailers)
-        exchange.finished = True
+        exchange.trailers, exchange.finished = plain(response.trailers), True
+        if body is not None and body.talks:
+            exchange.add(RECEIVED, response.content)
+        else:
+            exchange.content = response.content
     elif opened.socket is not None:
         opened.socket = _Listening(opened.socket, exchange)
-        opened.hold(lambda _: setattr(exchange, "finished", True))
+        release_at_end(response, lambda _: setattr(exchange, "finished", True))
     else:
-        _listen(opened, exchange, talks=body is not None and body.talks)
+        _listen(response, opened, exchange, talks=body is not None and body.talks)
     return response
 
 
@@ -115,7 +119,7 @@ class _Passing:
                 await source.aclose()
 
 
-def _listen(body: OpenBody, exchange: Exchange, *, talks: bool) -> None:
+def _listen(response: Response, body: OpenBody, exchange: Exchange, *, talks: bool) -> None:
     """Note what is read of an open body (rule 1)."""
     read, pieces, over = body.read, list[bytes](), False
 
@@ -140,7 +144,7 @@ def _listen(body: OpenBody, exchange: Exchange, *, talks: bool) -> None:
         exchange.finished = True
 
     body.read = listening
-    body.hold(ended)
+    release_at_end(response, ended)
 
 
 class _Listening:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from multidict import CIMultiDict
 
 from asyncapi.errors import ProtocolError
-from asyncapi.messages.open_body import NO_TRAILERS
+from asyncapi.messages.open_body import NO_TRAILERS, release_at_end
 from asyncapi.messages.response import Response
 from asyncapi.testing.cassettes.conditions import same_bytes, unlike
 from asyncapi.testing.cassettes.exchange import SENT
@@ -66,15 +66,20 @@ async def replayed(
     if not exchange.frames and failure is None and not exchange.cut and request.call.open_bodies is None:
         return Response(exchange.status, fields, exchange.content, trailers=trailers)
     response = Response(exchange.status, fields, trailers=trailers)
-    pieces = _pieces(exchange, request, complain)
-    response.open_body, response.trailers = body_of(pieces, response.trailers), NO_TRAILERS
+    heard = _Heard(request) if exchange.frames else None
+    body = body_of(_pieces(exchange, request, heard, complain), response.trailers)
+    response.open_body, response.trailers = body, NO_TRAILERS
+    if heard is not None:
+        release_at_end(response, lambda _: heard.task.cancel())
     return response
 
 
-async def _pieces(exchange: Exchange, request: Request, complain: Complain) -> AsyncIterator[bytes]:
+async def _pieces(
+    exchange: Exchange, request: Request, heard: _Heard | None, complain: Complain
+) -> AsyncIterator[bytes]:
     """Yield the body of a response as it is read."""
-    if exchange.frames:
-        async for piece in _talk(exchange, request, complain):
+    if heard is not None:
+        async for piece in _talk(exchange, heard, complain):
             yield piece
     elif exchange.content:
         for at in range(0, len(exchange.content), upload.LARGE):
@@ -85,28 +90,51 @@ async def _pieces(exchange: Exchange, request: Request, complain: Complain) -> A
         raise ProtocolError("the recording ends here: the stream was closed before its end then", request=request)
 
 
-async def _talk(exchange: Exchange, request: Request, complain: Complain) -> AsyncIterator[bytes]:
+class _Heard:
+    """What the client of an RPC sends, taken as it comes: its writes never wait for its reads."""
+
+    def __init__(self, request: Request) -> None:
+        self._request = request
+        self._data = b""
+        self._over = False
+        self._news = asyncio.Event()
+        self._failed: BaseException | None = None
+        self.task: asyncio.Task[None] = asyncio.get_running_loop().create_task(self._take())
+
+    async def read(self, size: int) -> bytes:
+        """Wait for so many bytes; fewer at the end of them."""
+        while len(self._data) < size and not self._over:
+            self._news.clear()
+            await self._news.wait()
+        if self._failed is not None:
+            raise self._failed
+        data, self._data = self._data[:size], self._data[size:]
+        return data
+
+    async def _take(self) -> None:
+        sending: Any = upload.pieces(self._request)
+        try:
+            async for piece in sending:
+                self._data += piece
+                self._news.set()
+        except Exception as error:
+            self._failed = error
+        finally:
+            self._over = True
+            self._news.set()
+            await sending.aclose()
+
+
+async def _talk(exchange: Exchange, heard: _Heard, complain: Complain) -> AsyncIterator[bytes]:
     """Yield what an RPC received, each piece after what was sent before it (rule 2)."""
-    sending: Any = upload.pieces(request)
-    waiting = b""
-    try:
-        for frame in exchange.frames:
-            data = frame.data if isinstance(frame.data, bytes) else frame.data.encode()
-            if frame.direction != SENT:
-                yield data
-                continue
-            while len(waiting) < len(data):
-                piece = await anext(sending, b"")
-                if not piece:
-                    break
-                waiting += piece
-            if not same_bytes(data, waiting[: len(data)]):
-                raise complain(
-                    f"{exchange.name}: the client sends {len(waiting):,} bytes of messages that are not those recorded"
-                )
-            waiting = waiting[len(data) :]
-    finally:
-        await sending.aclose()
+    for frame in exchange.frames:
+        data = frame.data if isinstance(frame.data, bytes) else frame.data.encode()
+        if frame.direction != SENT:
+            yield data
+            continue
+        sent = await heard.read(len(data))
+        if not same_bytes(data, sent):
+            raise complain(f"{exchange.name}: the client sends messages that are not those recorded")
 
 
 def _socket(exchange: Exchange, ignored: Collection[str], complain: Complain) -> MockSocket:

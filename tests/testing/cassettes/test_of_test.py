@@ -2,6 +2,7 @@
 
 import http.server
 import os
+import socketserver
 import subprocess
 import sys
 import threading
@@ -38,13 +39,18 @@ def suite(tmp_path):
         def log_message(self, *args):
             pass
 
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    class Server(http.server.ThreadingHTTPServer):
+        def server_bind(self):
+            """Bind without asking for the host's name, which may take a minute."""
+            socketserver.TCPServer.server_bind(self)
+
+    server = Server(("127.0.0.1", 0), Handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
 
     def run(code, *options, plugins=("asyncapi.testing.pytest_plugin",)):
         (tmp_path / "test_it.py").write_text(PRELUDE + code)
         env = {
-            **os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "API": f"http://127.0.0.1:{server.server_port}",
+            **os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "API": f"http://127.0.0.1:{server.server_address[1]}",
             "PYTHONPATH": str(Path(asyncapi.__file__).parent.parent),
         }  # fmt: skip
         loaded = [option for name in plugins for option in ("-p", name)]

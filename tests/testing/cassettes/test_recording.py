@@ -4,7 +4,6 @@ import pytest
 
 import greeter_pb2 as pb
 from asyncapi import Client, RPCError
-from asyncapi.grpc import Code
 from asyncapi.testing import Cassette, UnmatchedCall
 from asyncapi.testing.cassettes.exchange import Exchange
 from asyncapi.testing.cassettes.recording import consistent
@@ -38,8 +37,8 @@ async def test_a_unary_call_replays(tape):
 async def test_a_status_that_is_an_error_replays(tape):
     async def program(stub):
         with pytest.raises(RPCError) as failed:
-            await stub.Say(pb.Ask(code=Code.NOT_FOUND.value))
-        return failed.value.code(), failed.value.details()
+            await stub.Say(pb.Ask(fail="NOT_FOUND"))
+        return failed.value.code, failed.value.message
 
     first, second = await twice(tape, program)
     assert first == second
