@@ -118,6 +118,9 @@ class Schemas:
     def _inside(self, made: dict[str, Any], at: Place) -> None:
         for key in _ONE:
             if key in made and not isinstance(value := made[key], bool):
+                if key == "items" and isinstance(value, list) and "type" not in made:  # meant as a choice: Slack's do
+                    made.setdefault("anyOf", made.pop("items"))
+                    continue
                 if key == "items" and isinstance(value, list):  # tuples, as JSON Schema had them before 2020-12
                     made["prefixItems"] = [self.read(each, at / key / index) for index, each in enumerate(value)]
                     del made["items"]

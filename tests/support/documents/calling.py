@@ -18,7 +18,7 @@ import importlib.util
 import inspect
 import json
 import sys
-import types
+import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, get_args, get_origin
 
@@ -36,6 +36,7 @@ from asyncapi.transports.aiohttp import AioHTTPTransport
 from documents.sampling import NoSample, Sampler
 
 if TYPE_CHECKING:
+    import types
     from collections.abc import Iterator
     from pathlib import Path
 
@@ -69,7 +70,10 @@ class Wire:
     async def send(self, request: Request) -> Response:
         url = request.url.with_host(self.base.host or "").with_scheme("http").with_port(self.base.port)
         headers = request.headers.copy()
-        for name in next(iter(self.operation.security), {}) if self.operation is not None else {}:
+        needs = self.operation.security if self.operation is not None else ()
+        for name in dict.fromkeys(
+            name for need in needs for name in need
+        ):  # FastAPI lists what is needed together apart
             scheme = self.document.security_schemes.get(name)
             if scheme is None:
                 continue
@@ -174,6 +178,7 @@ async def _call(api: API, name: str, declared: Declaration, operation: Operation
         return Call(name, said, "broken", f"arguments: {type(error).__name__}: {' '.join(str(error).split())[:400]}")
     try:
         async with asyncio.timeout(25):
+            warnings.simplefilter("ignore", DeprecationWarning)  # a deprecated operation is called too
             await _finished(getattr(api, name)(**arguments))
     except StatusError as error:
         statuses = {str(wire.status), f"{wire.status // 100}XX", "default"}
@@ -218,8 +223,8 @@ async def _finished(made: Any) -> None:
         async for _ in made.pages():
             return
     elif isinstance(made, Events | JSONLines):
-        async with made:
-            async for _ in made:
+        async with made as items:
+            async for _ in items:
                 return
     elif isinstance(made, Stream):
         async with made as stream:
