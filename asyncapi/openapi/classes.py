@@ -16,7 +16,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from asyncapi.openapi import dialect
+from asyncapi.openapi import dialect, links
 from asyncapi.openapi.composition import Composition
 from asyncapi.openapi.discriminators import LOCAL, pinned
 from asyncapi.openapi.names import class_names, pascal, words
@@ -292,12 +292,12 @@ class Schemas:
         return name in self._reach_sent and name not in self._reach_received
 
     def _with_two_classes(self, sent: list[Any], received: list[Any]) -> set[str]:
-        links = {name: dialect.references(schema, LOCAL) for name, schema in self._named.items()}
-        self._reach_sent = _reached(links, dialect.references(sent, LOCAL))
-        self._reach_received = _reached(links, dialect.references(received, LOCAL))
-        one_way = {name for name, schema in self._named.items() if dialect.has_one_way(schema)}
+        to = {name: links.references(schema) for name, schema in self._named.items()}
+        self._reach_sent = _reached(to, links.references(sent))
+        self._reach_received = _reached(to, links.references(received))
+        one_way = {name for name, schema in self._named.items() if links.has_one_way(schema)}
         both = self._reach_sent & self._reach_received
-        return {name for name in both if _reached(links, {name}) & one_way}
+        return {name for name in both if _reached(to, {name}) & one_way}
 
 
 def _reached(links: Mapping[str, set[str]], start: set[str]) -> set[str]:

@@ -68,10 +68,3 @@ def test_a_default_stays_where_it_is_a_value_of_its_type(value, schema, found, f
 def test_anything_swallows_a_union_and_null_stands_last():
     assert dialect.either([{"type": "string"}, {}]) == {}
     assert dialect.either([{"type": "null"}, {"type": "string"}]) == {"anyOf": [{"type": "string"}, {"type": "null"}]}
-
-
-def test_references_are_found_at_any_depth():
-    local = "#/components/schemas/"
-    assert dialect.references({"a": [{"$ref": f"{local}A~1B"}], "discriminator": {"mapping": {"c": "C"}}}, local) == {
-        "A/B", "C",
-    }  # fmt: skip
