@@ -12,7 +12,7 @@ ACCOUNT = ("u", "s", "t")
 
 
 @pytest.fixture
-async def connection(redis, lane):  # noqa: ARG001
+async def connection(redis, lane):
     connection = RedisConnection(redis.url, tells=False)
     yield connection
     await connection.aclose()

@@ -7,11 +7,11 @@ import logging
 import time
 
 import pytest
-from cache_fleet import members, origin
 from cryptography.fernet import Fernet
 
 from asyncapi import Cache, Client, RedisStore
 from asyncapi.testing import MockTransport, reply
+from cache_fleet import members, origin
 
 pytestmark = pytest.mark.lane("aiohttp", reason="its only sockets are those of Redis")
 KEY = Fernet.generate_key().decode()

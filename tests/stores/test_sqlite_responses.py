@@ -18,7 +18,6 @@ import weakref
 from pathlib import Path
 
 import pytest
-from cache_fleet import members, origin
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
@@ -26,6 +25,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from asyncapi import Cache, Client, SQLiteStore
 from asyncapi.stores.sqlite_responses import SQLiteResponses
 from asyncapi.testing import FakeClock, MockTransport, reply, run
+from cache_fleet import members, origin
 
 MB = 1024 * 1024
 
@@ -43,9 +43,7 @@ async def opened(path, max_bytes=MB, room=MB, key=None):
 def counting(**headers):
     """A transport whose responses are numbered, and fresh for a minute."""
     numbers = iter(range(1, 1_000_000))
-    return MockTransport(
-        lambda _: reply(200, json=next(numbers), headers={"Cache-Control": "max-age=60", **headers})
-    )
+    return MockTransport(lambda _: reply(200, json=next(numbers), headers={"Cache-Control": "max-age=60", **headers}))
 
 
 def client(path, transport, **options):
@@ -476,7 +474,7 @@ class Model(RuleBasedStateMachine):
     def __init__(self):
         super().__init__()
         self.runner = asyncio.Runner()
-        self.folder = Path("/tmp") / f"model-{random.SystemRandom().randrange(1 << 60)}"  # noqa: S108
+        self.folder = Path("/tmp") / f"model-{random.SystemRandom().randrange(1 << 60)}"
         self.stores = [self.runner.run(opened(self.folder / "cache"))]
         self.known = {}
 

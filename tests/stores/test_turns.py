@@ -6,13 +6,13 @@ import contextlib
 import time
 
 import pytest
-from cache_fleet import members, origin
 from cryptography.fernet import Fernet
-from redis_server import redis_server
 
 from asyncapi.stores.responses import LEASE, StoreCounts
 from asyncapi.stores.turns import Turns
 from asyncapi.testing import FakeClock, run
+from cache_fleet import members, origin
+from redis_server import redis_server
 
 KEY = Fernet.generate_key().decode()
 
