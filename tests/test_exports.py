@@ -15,7 +15,7 @@ from asyncapi import errors
 NAMES = {
     "AWSSigV4", "ApiKey", "Basic", "Bearer", "Digest", "Env", "File", "Issuer", "OAuth2ClientCredentials", "Key", "KeyPool",
     "OAuth2JWTBearer", "OAuth2TokenExchange", "OAuth2AuthorizationCode", "OAuth2DeviceCode", "OAuth2RefreshToken",
-    "Attempt", "Budget", "Client", "Outcome", "RateLimit", "Redis", "RedisStore", "Request", "Response", "Retry", "Stats", "TLS", "Timeout",
+    "Attempt", "Budget", "Client", "Outcome", "RateLimit", "Redis", "RedisStore", "Request", "Response", "Retry", "SQLiteStore", "Stats", "TLS", "Timeout",
     "deadline", "inbound", "Cursor", "LinkHeader", "NextUrl", "Offset", "Page", "PageNumber", "Pages",
     "API", "Body", "Cookie", "Form", "Header", "Option", "Path", "Query", "Upload", "delete", "get", "operation", "patch", "post", "put", "websocket",
     "WebSocket", "SocketClosed", "Stream", "StreamedResponse", "JSONLines", "Events", "ServerSentEvent",

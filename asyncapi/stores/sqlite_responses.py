@@ -45,7 +45,7 @@ _OPENING_TRIES = 100
 _AGAIN = 5.0  # seconds until the next try to open the file
 _TOUCHES = 256  # uses that are written down together
 _CLOSING = 5.0  # seconds for the last changes
-_LOOK = 1.0  # seconds for which the number of entries is remembered
+_MANY, _LOOK = 10_000, 1.0  # entries that take a while to count, and seconds for which their number is remembered
 
 
 class SQLiteResponses:
@@ -227,10 +227,11 @@ class SQLiteResponses:
             return {"entries": len(self._near), "bytes": self._near.size}
         try:
             at, entries = self._entries
-            if time.monotonic() - at > _LOOK:
+            if entries < _MANY or time.monotonic() - at > _LOOK:
                 entries = int(self._base.execute("SELECT count(*) FROM entries").fetchone()[0])
                 self._entries = (time.monotonic(), entries)
-            return {"entries": entries, "bytes": statements.pages_in_use(self._base) * PAGE}
+            unwritten = sum(1 for left in tuple(self._values.values()) if left)
+            return {"entries": entries + unwritten, "bytes": statements.pages_in_use(self._base) * PAGE}
         except sqlite3.Error as error:
             self._ill(error)
             return {"entries": 0, "bytes": 0}

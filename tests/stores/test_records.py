@@ -37,7 +37,7 @@ def test_what_is_cut_or_changed_is_no_response(key, record, cut, flip):
         assert own.unpack(b"place", value[:cut]) is None
     spoilt = bytearray(value)
     spoilt[flip % len(value)] ^= 1
-    assert own.unpack(b"place", bytes(spoilt)) in (None, record) and (key is None or own.unpack(b"place", bytes(spoilt)) is None)
+    assert own.unpack(b"place", bytes(spoilt)) is None
 
 
 def test_a_value_of_another_format_is_no_response(monkeypatch):

@@ -43,9 +43,7 @@ async def opened(path, max_bytes=MB, room=MB, key=None):
 def counting(**headers):
     """A transport whose responses are numbered, and fresh for a minute."""
     numbers = iter(range(1, 1_000_000))
-    return MockTransport(
-        lambda _: reply(200, json=next(numbers), headers={"Cache-Control": "max-age=60", **headers})
-    )
+    return MockTransport(lambda _: reply(200, json=next(numbers), headers={"Cache-Control": "max-age=60", **headers}))
 
 
 def client(path, transport, **options):
