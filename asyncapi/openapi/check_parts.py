@@ -201,7 +201,7 @@ def _oauth(raw: dict[str, Any], name: str, at: Place, findings: Findings, *, old
 
 def _types(document: Document, parts: dict[str, Any], findings: Findings) -> None:
     bodies = [*parts.get("a request body", {}).items(), *parts.get("a response", {}).items()]
-    named = [(at / "content" / kind, kind) for at, raw in bodies for kind in _content(raw)]
+    named: list[tuple[Place, Any]] = [(at / "content" / kind, kind) for at, raw in bodies for kind in _content(raw)]
     for at, raw in parts.get("a request body", {}).items():
         if not _content(raw):
             findings.error(at, "the request body has no content", "Add content, with a content type and its schema.")
@@ -218,7 +218,9 @@ def _types(document: Document, parts: dict[str, Any], findings: Findings) -> Non
             hint = {"json": "application/json", "xml": "application/xml", "form": "multipart/form-data"}.get(
                 str(kind).lower()
             )
-            findings.error(at, f"{kind!r} isn't a content type", f"Write {hint}." if hint else "Write type/subtype.")
+            findings.error(
+                at, f"{kind!r:.80} isn't a content type", f"Write {hint}." if hint else "Write type/subtype."
+            )
 
 
 def _content(raw: Any) -> dict[str, Any]:

@@ -163,8 +163,8 @@ def parse(text: str) -> Parsed:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
-        begun = error.context_mark.line if error.context_mark and mark else None
-        inside = f", in what begins on line {begun + 1}" if begun is not None and begun != mark.line else ""
+        begun = error.context_mark
+        inside = f", in what begins on line {begun.line + 1}" if begun and mark and begun.line != mark.line else ""
         raise ConfigError(f"{where}{error.problem or error.context or 'broken YAML'}{inside}") from error
     except yaml.YAMLError as error:
         raise ConfigError(" ".join(str(error).split())) from error

@@ -131,8 +131,8 @@ def test_security_schemes_must_be_declared():
     (problem,) = one([ID], security=[{"api_key": []}], components=schemes)
     assert (problem.what, problem.hint) == ("the security scheme 'api_key' isn't declared", "Is 'apiKey' meant?")
     assert problem.where == "#/security/0"
-    own = [each for each in found({"/a": {"get": {"operationId": "a", "responses": OK, "security": [{"o": ["write"]}]}}},
-                                  components=schemes)]  # fmt: skip
+    get = {"operationId": "a", "responses": OK, "security": [{"o": ["write"]}]}
+    own = found({"/a": {"get": get}}, components=schemes)
     assert [(each.severity, each.what) for each in own] == [("warning", "the scope 'write' isn't one of 'o'")]
 
 
