@@ -39,13 +39,20 @@ EXTRAS = {
     "parquet": ("pyarrow", ["fetch", "in.txt", "-o", "rows.parquet"]),
     "zstd": ("backports", ["fetch", "in.txt", "-o", "rows.jsonl.zst"]),
     "fsspec": ("fsspec", ["fetch", "s3://bucket/in.txt", "-o", "rows.jsonl"]),
+    "generate": ("datamodel_code_generator", ["generate", "api.json", "-o", "client.py"]),
+    "cassettes": ("yaml", "from asyncapi.testing import Cassette\nwith Cassette('a.yaml'): pass"),
     "redis": ("redis", ["fetch", "in.txt", "-o", "rows.jsonl", "--rate", "5", "--shared", "redis://127.0.0.1:1"]),
     "dask": ("distributed", ["fetch", "in.txt", "-o", "rows.jsonl", "--on", "dask://127.0.0.1:1"]),
     "ray": ("ray", ["fetch", "in.txt", "-o", "rows.jsonl", "--on", "ray://127.0.0.1:1"]),
 }
 
 # Further modules that some of ours import at their top, and that are imported late themselves.
-OTHERS = {"ngh2", "graphql", "grpc"}
+OTHERS = {"ngh2", "graphql", "grpc", "pytest"}
+
+DOCUMENT = """{
+    "openapi": "3.0.0", "info": {"title": "Shop", "version": "1"},
+    "paths": {"/items": {"get": {"responses": {"200": {"description": "all"}}}}}
+}"""
 
 
 def look_at_files() -> None:
@@ -82,6 +89,7 @@ def ask_for_extras() -> list[str]:
     """What an extra is missing for is one clear error that names it: returns the extras that were missing."""
     missing = []
     Path("in.txt").write_text("http://127.0.0.1:1/")
+    Path("api.json").write_text(DOCUMENT)
     for extra, (module, use) in EXTRAS.items():
         if importlib.util.find_spec(module) is not None:
             continue

@@ -58,6 +58,8 @@ def load(path: Path) -> Recording:
     Raises:
         ConfigError: It is no cassette, or PyYAML is not installed.
     """
+    if path.suffix != ".json":
+        _yaml()  # what is missing is told before anything is recorded
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
