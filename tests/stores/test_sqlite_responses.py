@@ -118,8 +118,11 @@ async def test_variants_and_identities_are_kept_apart(tmp_path):
 @pytest.mark.parametrize("key", [None, "Zm9vYmFyYmF6cXV4Zm9vYmFyYmF6cXV4Zm9vYmFyYmE="])
 async def test_the_file_shows_no_url_and_with_a_key_no_body(tmp_path, key):
     path = tmp_path / "cache"
-    async with client(path, counting(ETag='"the-tag"'), key=key) as api:
-        await api.get("/x?api_key=opensesame", headers={"Authorization": "Bearer opensesame"})
+    server = counting(ETag='"the-tag"', Vary="Authorization, X-Api-Key")
+    async with client(path, server, key=key) as api:
+        secret = {"Authorization": "Bearer opensesame"}
+        await api.get("/x?api_key=opensesame", headers=secret)
+        assert (await api.get("/x?api_key=opensesame", headers=secret)).from_cache == "fresh"
     text = path.read_bytes()
     assert b"opensesame" not in text
     assert (b"the-tag" in text) == (key is None)

@@ -12,10 +12,12 @@ section 12.5.4).
 from __future__ import annotations
 
 import re
+from hashlib import sha256
 from typing import TYPE_CHECKING, NamedTuple
 
 from multidict import CIMultiDict
 
+from asyncapi.redact import is_secret
 from asyncapi.sansio.http.fields import elements, lines, too_long
 
 if TYPE_CHECKING:
@@ -167,6 +169,8 @@ def _value(request: Mapping[str, str], name: str) -> str | None:
         value = values[0].strip()
     else:
         value = ", ".join(values) if too_long(values) else ", ".join(elements(values))
+    if is_secret(name):  # stored responses may outlive the process, and credentials must not
+        return sha256(value.encode("utf-8", "surrogatepass")).hexdigest()
     return value.lower() if name == _LANGUAGE else value
 
 
