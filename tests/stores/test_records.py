@@ -20,7 +20,7 @@ records = st.builds(
 )  # fmt: skip
 
 
-@pytest.mark.parametrize("key", [None, KEY])
+@pytest.mark.parametrize("key", [None, KEY], ids=["open", "sealed"])
 @given(record=records)
 def test_what_was_written_is_read_back_the_same(key, record):
     own = Records(b"salt", key)
@@ -28,7 +28,7 @@ def test_what_was_written_is_read_back_the_same(key, record):
     assert own.unpack(place, own.pack(place, record)) == record
 
 
-@pytest.mark.parametrize("key", [None, KEY])
+@pytest.mark.parametrize("key", [None, KEY], ids=["open", "sealed"])
 @given(record=records, cut=st.integers(0, 400), flip=st.integers(0, 400))
 def test_what_is_cut_or_changed_is_no_response(key, record, cut, flip):
     own = Records(b"salt", key)

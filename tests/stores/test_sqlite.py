@@ -21,7 +21,7 @@ async def test_tokens_outlast_the_store_and_can_be_deleted(tmp_path):
     assert await SQLiteStore(path).load("token") is None
 
 
-@pytest.mark.parametrize("key", [None, Fernet.generate_key().decode()])
+@pytest.mark.parametrize("key", [None, Fernet.generate_key().decode()], ids=["own", "given"])
 async def test_tokens_are_always_sealed(tmp_path, key):
     path = tmp_path / "store"
     await SQLiteStore(path, key=key).save("token", "the secret itself")
