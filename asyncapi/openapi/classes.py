@@ -265,6 +265,8 @@ class Schemas:
             made = ref_to(self._composition.any_of(name, sent=sent))
         else:
             made = ref_to(self.class_of(name, sent=sent))
+        if self.flat.get(made["$ref"].removeprefix(LOCAL)) == {"type": "null"}:  # its alias or None would be no type
+            return {"type": "null", **more}
         if _is_class_or_null(target):
             return {"anyOf": [made, {"type": "null"}], **more}
         return {**made, **more}

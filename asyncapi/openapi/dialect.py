@@ -22,6 +22,7 @@ _BY_TYPE: dict[type, str] = {
     list: "array",
     dict: "object",
 }
+_COMPOSED = frozenset({"anyOf", "oneOf", "allOf"})
 _CHECKS = frozenset({"required", "properties", "description", "title"})  # of a branch that only says what must be there
 
 
@@ -87,7 +88,9 @@ def without_null(schema: Schema) -> Schema:
             if not set(made) & {"enum", "anyOf", "oneOf", "allOf", "properties", "items", "additionalProperties"}:
                 return {}
     elif kind == "null":
-        return {}
+        if not set(made) & _COMPOSED:
+            return {}
+        del made["type"]  # meant as nullable: nothing is null alone and composed of others
     if isinstance(made.get("enum"), list):
         made["enum"] = [one for one in made["enum"] if one is not None]
         if not made["enum"]:

@@ -113,7 +113,8 @@ def header(document: Document) -> str:
 def imports_of(body: str, wanted: Mapping[str, set[str]], homes: Mapping[str, str] = _HOMES) -> str:
     """Write the imports of a source: those that are wanted and used, and those of names that it uses."""
     tree = ast.parse(body)
-    used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    # What is read, not what is named: a field called `date` imports nothing.
+    used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
     defined = {node.name for node in tree.body if isinstance(node, ast.ClassDef)}
     found: dict[str, set[str]] = {}
     for home, names in wanted.items():

@@ -175,3 +175,16 @@ def test_a_pattern_that_pydantic_cannot_read_is_left_out():
     made.A(a="x")
     with pytest.raises(ValidationError):
         made.A(b="x")
+
+
+def test_null_beside_a_choice_is_meant_as_nullable():
+    value = {"type": "null", "oneOf": [TEXT, {"type": "array", "items": ref("Value")}]}
+    made = models({"Value": value, "A": {"type": "object", "properties": {"v": ref("Value")}}})
+    assert [made.A(v=one).v for one in ("a", ["b"], None)] == ["a", ["b"], None]
+
+
+def test_a_name_of_null_alone_is_no_type():
+    made = models({"Nothing": {"type": "null"}, "A": {"type": "object", "properties": {"v": ref("Nothing")}}})
+    assert made.A(v=None).v is None
+    with pytest.raises(ValidationError):
+        made.A(v=1)

@@ -17,6 +17,12 @@ def test_imports_are_sorted_and_only_what_is_used():
     assert made == "from typing import Annotated\nfrom uuid import UUID\n\nfrom asyncapi import API, Query"
 
 
+def test_a_field_that_is_called_as_an_import_imports_nothing():
+    body = "class A(Model):\n    date: date_aliased\n    get: int\n    operation: str"
+    made = layout.imports_of(body, {"datetime": {"date as date_aliased"}})
+    assert made == "from datetime import date as date_aliased"
+
+
 def test_the_first_server_is_the_default():
     made = written(
         one(document={"servers": [{"url": "https://a.test/v1", "description": "Live"}, {"url": "https://b.test"}]})
