@@ -218,6 +218,11 @@ class Schemas:
             made["properties"][name] = self._property(inner, hint + pascal(str(name)), name in required, sent=sent)
             if name in required:
                 made["required"].append(name)
+        if sent and more is not False:  # a server that asks for it gets it, though the document says nothing else of it
+            for name in required:
+                if name not in (properties or {}):
+                    made["properties"][name] = {}
+                    made["required"].append(name)
         if not made["required"]:
             del made["required"]
         if more is False or schema.get("additionalProperties") is True or isinstance(more, dict):
@@ -241,6 +246,11 @@ class Schemas:
         items = schema.get("items")
         if isinstance(schema.get("prefixItems"), list):
             items = {"anyOf": [*schema["prefixItems"], *([items] if isinstance(items, dict) else [])]}
+        choice = next((items[word] for word in ("anyOf", "oneOf") if isinstance(items, dict) and word in items), None)
+        if choice and not dialect.kinds(schema):  # "items" alone limits lists and nothing else: one of them is meant
+            members = [self.clean(one, f"{hint}{at}", sent=sent) for at, one in enumerate(choice, 1)]
+            several = {"type": "array", "items": dialect.either(members)}
+            return {**dialect.either([*members, several]), **dialect.said(schema)}
         inner = hint if hint.endswith("Item") else f"{_singular(hint)}"
         made = {"type": "array", "items": self.clean(items or {}, inner, sent=sent)}
         return {**made, **dialect.bounds(schema, "minItems", "maxItems"), **dialect.said(schema)}

@@ -188,3 +188,19 @@ def test_a_name_of_null_alone_is_no_type():
     assert made.A(v=None).v is None
     with pytest.raises(ValidationError):
         made.A(v=1)
+
+
+def test_items_without_a_type_may_be_one_of_them():
+    choice = {"items": {"anyOf": [{"type": "object", "required": ["id"], "properties": {"id": TEXT}}, TEXT]}}
+    made = models({"A": {"type": "object", "properties": {"v": choice}}})
+    one = {"id": "x"}
+    assert made.A(v=one).v == made.A(v=[one]).v[0]
+    assert made.A(v="t").v == "t"
+
+
+def test_what_is_required_and_not_described_is_sent():
+    schema = {"type": "object", "required": ["a", "team"], "properties": {"a": TEXT}}
+    made = models({}, {"/x": {"post": {"operationId": "call", "requestBody": body(schema), "responses": {}}}})
+    with pytest.raises(ValidationError, match="team"):
+        made.CallRequest(a="x")
+    assert made.CallRequest(a="x", team=1).model_dump_json() == '{"a":"x","team":1}'
