@@ -27,8 +27,8 @@ def arguments_of(endpoint: Endpoint, headers: dict[str, str]) -> Arguments | Non
     """
     headers = _with_type(endpoint, headers)
     query, heads, options = endpoint.query, endpoint.headers, _places(endpoint.options)
-    has_form = bool(endpoint.form or endpoint.files) or _is_multipart(headers)
     body, cookies = endpoint.body, endpoint.cookies
+    has_form = bool(endpoint.form or endpoint.files) or (body is None and _is_multipart(headers))
     if not (query or heads or headers or body or has_form or options or cookies):
         return None
     params = _params_of(query)

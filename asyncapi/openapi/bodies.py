@@ -158,7 +158,7 @@ def _field(wire: str, name: str, inner: Any, *, media: Media, kind: str, schemas
 
 
 def _style(encoding: Any) -> list[str]:
-    """The style of a field, where the document gives one; else its content type decides (OpenAPI 3.1 section 4.8.15)."""
+    """The style of a field, where the document gives one; else its type decides (OpenAPI 3.1 section 4.8.15)."""
     if not isinstance(encoding, dict) or not {"style", "explode"} & set(encoding):
         return []
     style = encoding.get("style", "form")

@@ -152,7 +152,7 @@ def renamed(tree: ast.Module, known: Collection[str]) -> ast.Module:
         scope.take(name)
     names = {name: scope.take(name) for name in map(_defined, tree.body) if name and name not in known}
     changed = {name: free for name, free in names.items() if name != free}
-    return _Renaming(changed).visit(tree) if changed else tree  # type: ignore[no-any-return]
+    return _Renaming(changed).visit(tree) if changed else tree
 
 
 def _defined(node: ast.stmt) -> str:
@@ -170,14 +170,14 @@ class _Renaming(ast.NodeTransformer):
     def __init__(self, names: Mapping[str, str]) -> None:
         self._names = names
 
-    def visit_Module(self, node: ast.Module) -> ast.Module:  # noqa: N802 - the names of `ast`
+    def visit_Module(self, node: ast.Module) -> ast.Module:
         for one in node.body:
             if isinstance(one, ast.ClassDef):
                 one.name = self._names.get(one.name, one.name)
         self.generic_visit(node)
         return node
 
-    def visit_ClassDef(self, node: ast.ClassDef) -> ast.ClassDef:  # noqa: N802
+    def visit_ClassDef(self, node: ast.ClassDef) -> ast.ClassDef:
         node.bases = [self.visit(one) for one in node.bases]
         for one in node.body:
             if isinstance(one, ast.AnnAssign):  # the target is a field
@@ -185,27 +185,27 @@ class _Renaming(ast.NodeTransformer):
                 one.value = self.visit(one.value) if one.value is not None else None
         return node
 
-    def visit_Name(self, node: ast.Name) -> ast.Name:  # noqa: N802
+    def visit_Name(self, node: ast.Name) -> ast.Name:
         node.id = self._names.get(node.id, node.id)
         return node
 
-    def visit_Constant(self, node: ast.Constant) -> ast.Constant:  # noqa: N802
+    def visit_Constant(self, node: ast.Constant) -> ast.Constant:
         if isinstance(node.value, str) and node.value in self._names:
             node.value = self._names[node.value]
         return node
 
-    def visit_Subscript(self, node: ast.Subscript) -> ast.Subscript:  # noqa: N802
+    def visit_Subscript(self, node: ast.Subscript) -> ast.Subscript:
         if not (isinstance(node.value, ast.Name) and node.value.id == "Literal"):
             self.generic_visit(node)
         return node
 
-    def visit_Call(self, node: ast.Call) -> ast.Call:  # noqa: N802
+    def visit_Call(self, node: ast.Call) -> ast.Call:
         node.func = self.visit(node.func)
         if isinstance(node.func, ast.Name) and node.func.id == "TypeAliasType":
             node.args = [self.visit(one) for one in node.args]
         return node
 
-    def visit_Expr(self, node: ast.Expr) -> ast.Expr:  # noqa: N802
+    def visit_Expr(self, node: ast.Expr) -> ast.Expr:
         if isinstance(node.value, ast.Call):  # Name.model_rebuild()
             self.generic_visit(node)
         return node
