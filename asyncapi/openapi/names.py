@@ -30,12 +30,11 @@ IMPORTED: frozenset[str] = frozenset(
     split("""
     API Annotated Any ApiKey Base64Bytes Base64Str BaseModel Basic Bearer Body Callable ClassVar Client ConfigDict
     Content Cookie Credential Cursor Decimal Dict Digest Enum Env Events Field File FileContent Form Generic Header
-    IPv4Address
-    IPv6Address IntEnum Iterable Iterator JSONLines LinkHeader List Literal Mapping Model NextUrl
+    IPv4Address IPv6Address IntEnum Iterable Iterator JSONLines LinkHeader List Literal Mapping Model NextUrl
     OAuth2AuthorizationCode OAuth2ClientCredentials OAuth2DeviceCode Offset Option Optional PageNumber Pages Path Query
     Response RootModel Self SerializationInfo SerializerFunctionWrapHandler Set StrEnum Stream Text TypeAlias
-    TypeAliasType TypeVar TypedDict UUID Union Upload date date_aliased datetime datetime_aliased delete deprecated
-    get model_serializer operation patch post put time time_aliased timedelta warnings
+    ServerSentEvent TypeAliasType TypeVar TypedDict URL UUID Union Upload date date_aliased datetime datetime_aliased
+    delete deprecated get get_origin model_serializer operation patch post put time time_aliased timedelta warnings
     """)
 )
 """Names that a generated file may import or define for its own use."""
