@@ -198,7 +198,7 @@ class Schemas:
             return self._composition.union(dialect.split(schema), "anyOf", hint, sent=sent)
         if _is_object(schema):
             return self.object(schema, hint, sent=sent)
-        if kinds[:1] == ["array"] or "items" in schema or "prefixItems" in schema:
+        if kinds[:1] == ["array"] or (not kinds and ("items" in schema or "prefixItems" in schema)):
             return self._array(schema, hint, sent=sent)
         return dialect.primitive(schema)
 

@@ -204,3 +204,8 @@ def test_what_is_required_and_not_described_is_sent():
     with pytest.raises(ValidationError, match="team"):
         made.CallRequest(a="x")
     assert made.CallRequest(a="x", team=1).model_dump_json() == '{"a":"x","team":1}'
+
+
+def test_the_type_wins_over_words_of_another_type():
+    made = models({"A": {"type": "object", "properties": {"beta": {"type": "string", "items": TEXT}}}})
+    assert made.A(beta="a,b").beta == "a,b"
