@@ -27,8 +27,8 @@ def arguments_of(endpoint: Endpoint, headers: dict[str, str]) -> Arguments | Non
     """
     headers = _with_type(endpoint, headers)
     query, heads, options = endpoint.query, endpoint.headers, _places(endpoint.options)
-    has_form = bool(endpoint.form or endpoint.files) or _is_multipart(headers)
     body, cookies = endpoint.body, endpoint.cookies
+    has_form = bool(endpoint.form or endpoint.files) or (body is None and _is_multipart(headers))
     if not (query or heads or headers or body or has_form or options or cookies):
         return None
     params = _params_of(query)
@@ -96,7 +96,10 @@ def _form_of(endpoint: Endpoint, multipart: bool) -> Callable[[Any], dict[str, A
         sent: list[tuple[str, Any]] = []
         for part in fields:
             value = values[part.at]
-            if value is None or not part.is_json:
+            if part.style is not None:
+                for name, text in query_pairs(part.name, value, part.style, part.explode):
+                    data.setdefault(name, []).append(text)
+            elif value is None or not part.is_json:
                 data[part.name] = iso_dates(value) if part.dated else value
             elif has_files:
                 sent.append((part.name, (None, json_text(part.name, value).encode(), "application/json")))

@@ -278,7 +278,9 @@ class Endpoint:
             return
         style, explode = getattr(marker, "style", None), getattr(marker, "explode", None)
         self._check_style(marker, style)
-        if isinstance(marker, Query) and style is None and explode is False:
+        if (isinstance(marker, Query) and style is None and explode is False) or (
+            isinstance(marker, Form) and style is None and explode is not None
+        ):
             style = "form"
         part = Parameter(index, marker.name or name, has_dates(kind), style, explode, is_model(kind))
         self._put(part, marker, name, kind)

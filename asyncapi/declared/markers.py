@@ -58,9 +58,15 @@ class Cookie:
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """A field of a form, under this name; a model or a mapping is written as JSON."""
+    """A field of a form, under this name; a list repeats it, a model or a mapping is written as JSON.
+
+    `style` and `explode` are as in `Query`: with "deepObject", `{"a": 1}` is `name[a]=1`.
+    """
 
     name: str | None = None
+    _: KW_ONLY
+    style: str | None = None
+    explode: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)

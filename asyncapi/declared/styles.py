@@ -1,4 +1,4 @@
-"""Write lists and objects into a path, a query, a header or a cookie, in the styles of OpenAPI.
+"""Write lists and objects into a path, a query, a header, a cookie or a form, in the styles of OpenAPI.
 
     style             explode   [1, 2] as "ids"            {"a": 1, "b": 2} as "f"
     simple            no        1,2                        a,1,b,2
@@ -17,6 +17,8 @@ Rules:
    `tabDelimited` the `tsv` of Swagger 2.0.
 2. None is left out, in lists and objects too. Models are written with the names of their aliases.
 3. An item that holds the delimiter would be two items for the server: it is refused.
+4. OpenAPI has no style for an object or a list inside another one. `deepObject` goes on: `f[a][b]=1`, lists with their
+   indices: `f[ids][0]=1`. Elsewhere it is written as JSON; where a delimiter would cut that, the whole value is.
 """
 
 from __future__ import annotations
@@ -26,13 +28,14 @@ from typing import Any
 from urllib.parse import quote
 
 from asyncapi.declared.annotations import iso_dates
-from asyncapi.declared.markers import Cookie, Header, Path, Query
+from asyncapi.declared.markers import Cookie, Form, Header, Path, Query
 from asyncapi.errors import ConfigError
 from asyncapi.messages import encoding
 
 STYLES: dict[type, frozenset[str]] = {
     Path: frozenset({"simple", "label", "matrix", "json"}),
     Query: frozenset({"form", "spaceDelimited", "pipeDelimited", "tabDelimited", "deepObject", "json"}),
+    Form: frozenset({"form", "spaceDelimited", "pipeDelimited", "tabDelimited", "deepObject", "json"}),
     Header: frozenset({"simple", "json"}),
     Cookie: frozenset({"form", "json"}),
 }
@@ -52,14 +55,16 @@ def query_pairs(name: str, value: Any, style: str, explode: bool | None) -> list
         return [(name, json_text(name, value))]
     plain = as_plain(value)
     exploded = (style == "form") if explode is None else explode
+    if style == "deepObject":
+        return _deep(name, plain)
+    if not exploded and _is_nested(plain):  # rule 4
+        return [(name, json_text(name, plain))]
     if isinstance(plain, Mapping):
-        if style == "deepObject":
-            return _deep(name, plain)
         pairs = _flat(name, plain)
         return pairs if exploded else [(name, _joined(name, [part for pair in pairs for part in pair], style))]
     if isinstance(plain, list):
         texts = [_text(name, one) for one in plain if one is not None]
-        if exploded or style == "deepObject":
+        if exploded:
             return [(name, text) for text in texts]
         return [(name, _joined(name, texts, style))] if texts else []
     return [(name, _text(name, plain))]
@@ -74,6 +79,8 @@ def path_text(name: str, value: Any, style: str, explode: bool) -> str:
     if style == "json":
         return quote(json_text(name, value), safe="")
     plain = as_plain(value)
+    if _is_nested(plain):  # rule 4
+        return quote(json_text(name, plain), safe="")
     if isinstance(plain, Mapping):
         pairs = [(_quoted(key), _quoted(text)) for key, text in _flat(name, plain)]
         texts = [f"{key}={text}" for key, text in pairs] if explode else [part for pair in pairs for part in pair]
@@ -99,6 +106,8 @@ def header_text(name: str, value: Any, style: str, explode: bool) -> str:
     if style == "json":
         return json_text(name, value)
     plain = as_plain(value)
+    if _is_nested(plain):  # rule 4
+        return json_text(name, plain)
     if isinstance(plain, Mapping):
         pairs = _flat(name, plain)
         return ",".join(f"{key}={text}" for key, text in pairs) if explode else ",".join(sum(pairs, ()))
@@ -149,17 +158,22 @@ def _flat(name: str, plain: Mapping[str, Any]) -> list[tuple[str, str]]:
     return found
 
 
-def _deep(name: str, plain: Mapping[str, Any]) -> list[tuple[str, str]]:
-    found = []
-    for key, value in plain.items():
-        place = f"{name}[{key}]"
-        if isinstance(value, Mapping):
-            found += _deep(place, value)
-        else:
-            found += [
-                (place, _text(place, one)) for one in (value if isinstance(value, list) else [value]) if one is not None
-            ]
-    return found
+def _deep(name: str, plain: Any) -> list[tuple[str, str]]:
+    if isinstance(plain, Mapping):
+        parts = list(plain.items())
+    elif isinstance(plain, list):
+        parts = list(enumerate(one for one in plain if one is not None))
+    else:
+        return [] if plain is None else [(name, _text(name, plain))]
+    return [pair for key, value in parts for pair in _deep(f"{name}[{key}]", value)]
+
+
+def _is_nested(plain: Any) -> bool:
+    """Whether an object or a list is inside another one; a list of an object's property repeats that."""
+    if isinstance(plain, list):
+        return any(isinstance(one, list | Mapping) for one in plain)
+    values = plain.values() if isinstance(plain, Mapping) else ()
+    return any(isinstance(one, Mapping) or (isinstance(one, list) and _is_nested(one)) for one in values)
 
 
 def _joined(name: str, texts: list[str], style: str) -> str:
@@ -172,7 +186,7 @@ def _joined(name: str, texts: list[str], style: str) -> str:
 
 def _text(name: str, value: Any) -> str:
     if isinstance(value, list | Mapping):
-        raise ConfigError(f"{name}: a {type(value).__name__} within a list or an object can't be written in this style")
+        return json_text(name, value)  # rule 4
     return encoding.to_text("parameters", name, value)
 
 

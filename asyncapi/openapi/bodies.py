@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from asyncapi.openapi.names import Names
 
 _FORM, _MULTIPART = "application/x-www-form-urlencoded", "multipart/form-data"
+_FORM_STYLES = {"form", "spaceDelimited", "pipeDelimited", "tabDelimited", "deepObject"}
 _ENDS = ("Request", "Input", "Body", "Payload", "Dto", "DTO")
 
 
@@ -142,8 +143,8 @@ def _form(
 
 
 def _with_none_inside(text: str) -> str:
-    inner, _, marker = text.removeprefix("Annotated[").rpartition(", ")
-    return f"Annotated[{with_none(inner)}, {marker}"
+    at = max(text.rfind(f", {marker}(") for marker in ("Form", "Upload"))
+    return f"Annotated[{with_none(text[len('Annotated[') : at])}{text[at:]}"
 
 
 def _field(wire: str, name: str, inner: Any, *, media: Media, kind: str, schemas: Schemas, hint: str) -> Argument:
@@ -152,7 +153,20 @@ def _field(wire: str, name: str, inner: Any, *, media: Media, kind: str, schemas
         return Argument(name, f"Annotated[{shape}, Upload({words})]")
     made = schemas.settled(schemas.parameter(inner, hint + pascal(wire)), hint + pascal(wire))
     text = annotation(made).replace("Base64Bytes", "str").replace("bytes", "str")
+    words = ", ".join([*([words] if words else []), *_style(media.encoding.get(wire))])
     return Argument(name, f"Annotated[{text}, Form({words})]")
+
+
+def _style(encoding: Any) -> list[str]:
+    """The style of a field, where the document gives one; else its type decides (OpenAPI 3.1 section 4.8.15)."""
+    if not isinstance(encoding, dict) or not {"style", "explode"} & set(encoding):
+        return []
+    style = encoding.get("style", "form")
+    if style not in _FORM_STYLES:
+        return []
+    explode = encoding.get("explode")
+    exploded = style == "form" if not isinstance(explode, bool) or style == "deepObject" else explode
+    return [f'style="{style}"', *([f"explode={exploded}"] if exploded != (style == "form") else [])]
 
 
 def _file_shape(wire: str, inner: Any, media: Media, schemas: Schemas) -> str:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from asyncapi.openapi import dialect, links
 from asyncapi.openapi.composition import Composition
 from asyncapi.openapi.discriminators import LOCAL, pinned
-from asyncapi.openapi.names import class_names, pascal, words
+from asyncapi.openapi.names import class_names, pascal, short_names, singular, words
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -57,7 +57,7 @@ class Schemas:
         self._twins: dict[tuple[str, str], str] = {}
         self._composition = Composition(self)
         self._two = self._with_two_classes(list(sent), list(received))
-        short = _short_names(self._named)
+        short = short_names(self._named)
         for name in self._named:
             self._classes[name, False] = self._names.take(pascal(short[name]))
         for name in sorted(self._two, key=list(self._named).index):
@@ -108,7 +108,7 @@ class Schemas:
         if "discriminator" in made:
             return ref_to(self.register(hint, made))
         if made.get("type") == "array" and "discriminator" in made.get("items", {}):
-            return {**made, "items": ref_to(self.register(_singular(hint), made["items"]))}
+            return {**made, "items": ref_to(self.register(singular(hint), made["items"]))}
         return made
 
     def facts(self, schema: Any) -> Schema:
@@ -198,7 +198,7 @@ class Schemas:
             return self._composition.union(dialect.split(schema), "anyOf", hint, sent=sent)
         if _is_object(schema):
             return self.object(schema, hint, sent=sent)
-        if kinds[:1] == ["array"] or "items" in schema or "prefixItems" in schema:
+        if kinds[:1] == ["array"] or (not kinds and ("items" in schema or "prefixItems" in schema)):
             return self._array(schema, hint, sent=sent)
         return dialect.primitive(schema)
 
@@ -218,6 +218,11 @@ class Schemas:
             made["properties"][name] = self._property(inner, hint + pascal(str(name)), name in required, sent=sent)
             if name in required:
                 made["required"].append(name)
+        if sent and more is not False:  # a server that asks for it gets it, though the document says nothing else of it
+            for name in required:
+                if name not in (properties or {}):
+                    made["properties"][name] = {}
+                    made["required"].append(name)
         if not made["required"]:
             del made["required"]
         if more is False or schema.get("additionalProperties") is True or isinstance(more, dict):
@@ -241,7 +246,12 @@ class Schemas:
         items = schema.get("items")
         if isinstance(schema.get("prefixItems"), list):
             items = {"anyOf": [*schema["prefixItems"], *([items] if isinstance(items, dict) else [])]}
-        inner = hint if hint.endswith("Item") else f"{_singular(hint)}"
+        choice = next((items[word] for word in ("anyOf", "oneOf") if isinstance(items, dict) and word in items), None)
+        if choice and not dialect.kinds(schema):  # "items" alone limits lists and nothing else: one of them is meant
+            members = [self.clean(one, f"{hint}{at}", sent=sent) for at, one in enumerate(choice, 1)]
+            several = {"type": "array", "items": dialect.either(members)}
+            return {**dialect.either([*members, several]), **dialect.said(schema)}
+        inner = hint if hint.endswith("Item") else f"{singular(hint)}"
         made = {"type": "array", "items": self.clean(items or {}, inner, sent=sent)}
         return {**made, **dialect.bounds(schema, "minItems", "maxItems"), **dialect.said(schema)}
 
@@ -265,6 +275,8 @@ class Schemas:
             made = ref_to(self._composition.any_of(name, sent=sent))
         else:
             made = ref_to(self.class_of(name, sent=sent))
+        if self.flat.get(made["$ref"].removeprefix(LOCAL)) == {"type": "null"}:  # its alias or None would be no type
+            return {"type": "null", **more}
         if _is_class_or_null(target):
             return {"anyOf": [made, {"type": "null"}], **more}
         return {**made, **more}
@@ -335,26 +347,6 @@ def _is_object(schema: Schema) -> bool:
         or isinstance(schema.get("properties"), dict)
         or (not dialect.kinds(schema) and isinstance(schema.get("additionalProperties"), dict))
     )
-
-
-def _short_names(named: Iterable[str]) -> dict[str, str]:
-    """The last part of dotted names, where it is unambiguous: `io.k8s.api.core.v1.Pod` is a `Pod`."""
-    tails: dict[str, list[str]] = {}
-    for name in named:
-        tails.setdefault(pascal(name.rpartition(".")[2]), []).append(name)
-    return {
-        name: name.rpartition(".")[2] if len(names) == 1 and name.rpartition(".")[2] else name
-        for names in tails.values()
-        for name in names
-    }
-
-
-def _singular(word: str) -> str:
-    if word.endswith("ies") and len(word) > 4:  # noqa: PLR2004 - "ties", "pies"
-        return f"{word[:-3]}y"
-    if word.endswith(("ses", "xes", "ches")):
-        return word[:-2]
-    return word[:-1] if word.endswith("s") and not word.endswith("ss") else f"{word}Item"
 
 
 def _last(hint: str) -> str:

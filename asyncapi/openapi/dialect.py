@@ -22,6 +22,7 @@ _BY_TYPE: dict[type, str] = {
     list: "array",
     dict: "object",
 }
+_COMPOSED = frozenset({"anyOf", "oneOf", "allOf"})
 _CHECKS = frozenset({"required", "properties", "description", "title"})  # of a branch that only says what must be there
 
 
@@ -86,18 +87,15 @@ def without_null(schema: Schema) -> Schema:
             del made["type"]
             if not set(made) & {"enum", "anyOf", "oneOf", "allOf", "properties", "items", "additionalProperties"}:
                 return {}
-    elif kind == "null":
+    elif kind == "null" and not set(made) & _COMPOSED:
         return {}
-    if isinstance(made.get("enum"), list):
-        made["enum"] = [one for one in made["enum"] if one is not None]
-        if not made["enum"]:
-            return {}
-    for word in ("oneOf", "anyOf"):
+    elif kind == "null":  # meant as nullable: nothing is null alone and composed of others
+        del made["type"]
+    for word in ("enum", "oneOf", "anyOf"):
         if isinstance(made.get(word), list):
-            rest = [one for one in made[word] if not _is_null(one)]
-            if not rest:
+            made[word] = [one for one in made[word] if not (one is None if word == "enum" else _is_null(one))]
+            if not made[word]:
                 return {}
-            made[word] = rest
     return made
 
 

@@ -110,17 +110,27 @@ def _values(schema: Schema) -> dict[str, set[str]]:
     return found
 
 
+def _declared(schema: Any, prop: str, named: Mapping[str, Any], depth: int = 0) -> Schema | None:
+    """Return what a schema, or the nearest one that it extends, says about a property."""
+    if _is_ref(schema):
+        schema = named.get(name_of(schema["$ref"]) or "")
+    if not isinstance(schema, dict) or depth > 20:  # noqa: PLR2004 - a cycle
+        return None
+    own = (schema.get("properties") or {}).get(prop)
+    if isinstance(own, dict):
+        return own
+    parts = schema.get("allOf") if isinstance(schema.get("allOf"), list) else []
+    found = (_declared(part, prop, named, depth + 1) for part in parts or ())
+    return next((one for one in found if one is not None), None)
+
+
 def _with_value(schema: Any, prop: str, value: str, named: Mapping[str, Any]) -> Any:
     """Return a schema in which a property has one value: its own where it names one, else the mapping's."""
     if not isinstance(schema, dict) or (not {"properties", "allOf"} & set(schema) and schema.get("type") != "object"):
         return schema
     if schema.get("oneOf") or schema.get("anyOf") or "$ref" in schema:
         return schema
-    own = (schema.get("properties") or {}).get(prop)
-    for part in schema.get("allOf") or ():
-        if isinstance(part, dict) and own is None:
-            own = (part.get("properties") or {}).get(prop)
-    inner = own if isinstance(own, dict) else {}
+    inner = _declared(schema, prop, named) or {}
     if _is_ref(inner):
         inner = named.get(name_of(inner["$ref"]) or "") or {}
     choices = [inner["const"]] if "const" in inner else inner.get("enum")

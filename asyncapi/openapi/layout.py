@@ -25,7 +25,7 @@ _KEPT = "Add what you like: another run keeps it, and what you have changed."
 PRAGMA = '# mypy: disable-error-code="empty-body"'
 
 # Name -> module, of what methods and ways of making a client are written with.
-_HOMES = {
+HOMES = {
     **dict.fromkeys(
         split("""
         API ApiKey Basic Bearer Body Client Cookie Cursor Digest Env Events File Form Header JSONLines LinkHeader
@@ -110,10 +110,11 @@ def header(document: Document) -> str:
     return docstring(text, 0)
 
 
-def imports_of(body: str, wanted: Mapping[str, set[str]], homes: Mapping[str, str] = _HOMES) -> str:
+def imports_of(body: str, wanted: Mapping[str, set[str]], homes: Mapping[str, str] = HOMES) -> str:
     """Write the imports of a source: those that are wanted and used, and those of names that it uses."""
     tree = ast.parse(body)
-    used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    # What is read, not what is named: a field called `date` imports nothing.
+    used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
     defined = {node.name for node in tree.body if isinstance(node, ast.ClassDef)}
     found: dict[str, set[str]] = {}
     for home, names in wanted.items():
@@ -121,7 +122,7 @@ def imports_of(body: str, wanted: Mapping[str, set[str]], homes: Mapping[str, st
         found.setdefault(home, set()).update(kept)
     known = {name.rpartition(" as ")[2] for names in found.values() for name in names}
     for name in used - defined - known:
-        if (at := homes.get(name) or _HOMES.get(name)) is not None:
+        if (at := homes.get(name) or HOMES.get(name)) is not None:
             found.setdefault(at, set()).add(name)
     return written({home: names for home, names in found.items() if names})
 

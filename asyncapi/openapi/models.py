@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 from asyncapi.errors import ConfigError
 from asyncapi.openapi.docstrings import docstring
+from asyncapi.openapi.names import class_names
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping
 
 BASE = "Model"
 
@@ -70,7 +71,7 @@ def models_of(flat: Mapping[str, Any]) -> Models:
     """
     if not flat:
         return Models()
-    made = _read(_generated({name: flat[name] for name in flat}))
+    made = _read(_generated({name: flat[name] for name in flat}), flat)
     missing = [name for name in flat if name not in made.definitions]
     if missing:
         raise ConfigError(f"no model was made of the schema {missing[0]!r}")
@@ -127,9 +128,9 @@ def _generated(flat: dict[str, Any]) -> str:
 # --- reading what was written -----------------------------------------------------------------------------------------
 
 
-def _read(text: str) -> Models:
+def _read(text: str, known: Collection[str]) -> Models:
     made = Models()
-    body = ast.parse(text).body
+    body = renamed(ast.parse(text), known).body
     for at, node in enumerate(body):
         match node:
             case ast.ImportFrom(module=str() as module) if module not in {"__future__", "base"}:
@@ -142,6 +143,72 @@ def _read(text: str) -> Models:
             case ast.Expr(value=ast.Call()):
                 made.rebuilt.append(ast.unparse(node))
     return made
+
+
+def renamed(tree: ast.Module, known: Collection[str]) -> ast.Module:
+    """Give what the library has named by itself, such as the alias of a field's type, names that are free."""
+    scope = class_names()
+    for name in known:
+        scope.take(name)
+    names = {name: scope.take(name) for name in map(_defined, tree.body) if name and name not in known}
+    changed = {name: free for name, free in names.items() if name != free}
+    return _Renaming(changed).visit(tree) if changed else tree
+
+
+def _defined(node: ast.stmt) -> str:
+    match node:
+        case ast.ClassDef(name=name):
+            return name
+        case ast.Assign(targets=[ast.Name(id=name)]) | ast.AnnAssign(target=ast.Name(id=name)):
+            return name
+    return ""
+
+
+class _Renaming(ast.NodeTransformer):
+    """Renames definitions where they are made and used, in quoted annotations too; never a field or a value."""
+
+    def __init__(self, names: Mapping[str, str]) -> None:
+        self._names = names
+
+    def visit_Module(self, node: ast.Module) -> ast.Module:
+        for one in node.body:
+            if isinstance(one, ast.ClassDef):
+                one.name = self._names.get(one.name, one.name)
+        self.generic_visit(node)
+        return node
+
+    def visit_ClassDef(self, node: ast.ClassDef) -> ast.ClassDef:
+        node.bases = [self.visit(one) for one in node.bases]
+        for one in node.body:
+            if isinstance(one, ast.AnnAssign):  # the target is a field
+                one.annotation = self.visit(one.annotation)
+                one.value = self.visit(one.value) if one.value is not None else None
+        return node
+
+    def visit_Name(self, node: ast.Name) -> ast.Name:
+        node.id = self._names.get(node.id, node.id)
+        return node
+
+    def visit_Constant(self, node: ast.Constant) -> ast.Constant:
+        if isinstance(node.value, str) and node.value in self._names:
+            node.value = self._names[node.value]
+        return node
+
+    def visit_Subscript(self, node: ast.Subscript) -> ast.Subscript:
+        if not (isinstance(node.value, ast.Name) and node.value.id == "Literal"):
+            self.generic_visit(node)
+        return node
+
+    def visit_Call(self, node: ast.Call) -> ast.Call:
+        node.func = self.visit(node.func)
+        if isinstance(node.func, ast.Name) and node.func.id == "TypeAliasType":
+            node.args = [self.visit(one) for one in node.args]
+        return node
+
+    def visit_Expr(self, node: ast.Expr) -> ast.Expr:
+        if isinstance(node.value, ast.Call):  # Name.model_rebuild()
+            self.generic_visit(node)
+        return node
 
 
 def _text_of(nodes: list[ast.stmt]) -> str:

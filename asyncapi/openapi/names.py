@@ -12,6 +12,10 @@ import builtins
 import keyword
 import re
 import unicodedata
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 _SPLIT = re.compile(r"[^\W_]+")
 _CAMEL = re.compile(r"(?<=[a-z\d])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
@@ -26,12 +30,11 @@ IMPORTED: frozenset[str] = frozenset(
     split("""
     API Annotated Any ApiKey Base64Bytes Base64Str BaseModel Basic Bearer Body Callable ClassVar Client ConfigDict
     Content Cookie Credential Cursor Decimal Dict Digest Enum Env Events Field File FileContent Form Generic Header
-    IPv4Address
-    IPv6Address IntEnum Iterable Iterator JSONLines LinkHeader List Literal Mapping Model NextUrl
+    IPv4Address IPv6Address IntEnum Iterable Iterator JSONLines LinkHeader List Literal Mapping Model NextUrl
     OAuth2AuthorizationCode OAuth2ClientCredentials OAuth2DeviceCode Offset Option Optional PageNumber Pages Path Query
     Response RootModel Self SerializationInfo SerializerFunctionWrapHandler Set StrEnum Stream Text TypeAlias
-    TypeAliasType TypeVar TypedDict UUID Union Upload date date_aliased datetime datetime_aliased delete deprecated
-    get model_serializer operation patch post put time time_aliased timedelta warnings
+    ServerSentEvent TypeAliasType TypeVar TypedDict URL UUID Union Upload date date_aliased datetime datetime_aliased
+    delete deprecated get get_origin model_serializer operation patch post put time time_aliased timedelta warnings
     """)
 )
 """Names that a generated file may import or define for its own use."""
@@ -71,6 +74,27 @@ def pascal(text: str, instead: str = "Model") -> str:
     if not name.isidentifier():
         name = "".join(one for one in f"{instead}{name}" if f"a{one}".isidentifier())
     return name
+
+
+def short_names(named: Iterable[str]) -> dict[str, str]:
+    """The last part of dotted names, where it is unambiguous: `io.k8s.api.core.v1.Pod` is a `Pod`."""
+    tails: dict[str, list[str]] = {}
+    for name in named:
+        tails.setdefault(pascal(name.rpartition(".")[2]), []).append(name)
+    return {
+        name: name.rpartition(".")[2] if len(names) == 1 and name.rpartition(".")[2] else name
+        for names in tails.values()
+        for name in names
+    }
+
+
+def singular(word: str) -> str:
+    """Return the name of one of several: `Pets` holds each a `Pet`; a word with no plural gets `Item`."""
+    if word.endswith("ies") and len(word) > 4:  # noqa: PLR2004 - "ties", "pies"
+        return f"{word[:-3]}y"
+    if word.endswith(("ses", "xes", "ches")):
+        return word[:-2]
+    return word[:-1] if word.endswith("s") and not word.endswith("ss") else f"{word}Item"
 
 
 class Names:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from asyncapi.openapi.names import Names
 
 _IGNORED = {"accept", "content-type", "authorization"}  # OpenAPI 3.1 section 4.8.12.1: said elsewhere
+_OF_THE_CLIENT = {"content-length", "transfer-encoding", "connection", "host"}  # what it knows better than a caller
 _STYLES = {"path": ("simple", False), "query": ("form", True), "header": ("simple", False), "cookie": ("form", True)}
 _KNOWN = {
     "path": {"simple", "label", "matrix"}, "header": {"simple"}, "cookie": {"form"},
@@ -71,7 +72,7 @@ def arguments_of(
         for one in operation.parameters
         if one.where in {"query", "header", "cookie"}
         and not (one.where == "query" and one.name in without)
-        and not (one.where == "header" and one.name.lower() in _IGNORED)
+        and not (one.where == "header" and one.name.lower() in _IGNORED | _OF_THE_CLIENT)
         and (one.where == "query" or _TOKEN.fullmatch(one.name))
     ]
     seen = set()

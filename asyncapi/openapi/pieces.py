@@ -63,7 +63,7 @@ class Piece:
             found = found.union(*(one.names() for one in self.members))
         for node in nodes:
             for one in ast.walk(node):
-                if isinstance(one, ast.Name):
+                if isinstance(one, ast.Name) and isinstance(one.ctx, ast.Load):
                     found.add(one.id)
                 elif isinstance(one, ast.Constant) and isinstance(one.value, str) and one.value.isidentifier():
                     found.add(one.value)

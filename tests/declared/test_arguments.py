@@ -206,7 +206,14 @@ def test_a_deprecated_method_warns_where_it_is_called(name):
 
 
 @pytest.mark.parametrize(
-    "marker", [Query(style="matrix"), Path(style="form"), Header(style="deepObject"), Cookie(style="label")]
+    "marker",
+    [
+        Query(style="matrix"),
+        Form(style="simple"),
+        Path(style="form"),
+        Header(style="deepObject"),
+        Cookie(style="label"),
+    ],
 )
 def test_a_style_of_another_place_is_refused(marker):
     with pytest.raises(ConfigError, match="is not a style of"):

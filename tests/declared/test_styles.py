@@ -31,7 +31,13 @@ class Filter(BaseModel):
         (LIST, "pipeDelimited", True, [("c", "blue"), ("c", "black")]),
         (LIST, "tabDelimited", None, [("c", "blue\tblack")]),
         (RGB, "deepObject", None, [("c[R]", "100"), ("c[G]", "200")]),
-        ({"a": {"b": [1, 2]}}, "deepObject", None, [("c[a][b]", "1"), ("c[a][b]", "2")]),
+        ({"a": {"b": [1, 2]}}, "deepObject", None, [("c[a][b][0]", "1"), ("c[a][b][1]", "2")]),
+        ({"a": [RGB, None]}, "deepObject", None, [("c[a][0][R]", "100"), ("c[a][0][G]", "200")]),
+        (LIST, "deepObject", None, [("c[0]", "blue"), ("c[1]", "black")]),
+        ([RGB], "form", None, [("c", '{"R":100,"G":200}')]),
+        ([RGB, RGB], "form", False, [("c", '[{"R":100,"G":200},{"R":100,"G":200}]')]),
+        ({"a": {"b": 1}, "d": [2, 3]}, "form", None, [("a", '{"b":1}'), ("d", "2"), ("d", "3")]),
+        ({"a": {"b": 1}}, "form", False, [("c", '{"a":{"b":1}}')]),
         (RGB, "json", None, [("c", '{"R":100,"G":200}')]),
         ([], "form", False, []),
         ({"a": None, "b": True}, "form", None, [("b", "true")]),
@@ -85,6 +91,7 @@ def test_a_path_is_never_empty(value):
         path_text("c", value, "simple", False)
 
 
-def test_a_list_in_a_list_has_no_text():
-    with pytest.raises(ConfigError, match="can't be written in this style"):
-        query_pairs("c", [[1]], "form", False)
+def test_what_has_no_style_is_json():
+    assert query_pairs("c", [[1]], "form", False) == [("c", "[[1]]")]
+    assert path_text("c", [RGB], "simple", False) == "%5B%7B%22R%22%3A100%2C%22G%22%3A200%7D%5D"
+    assert header_text("c", {"a": {"b": 1}}, "simple", False) == '{"a":{"b":1}}'

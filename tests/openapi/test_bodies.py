@@ -140,3 +140,27 @@ def test_read_only_properties_are_not_sent_and_write_only_ones_not_received():
     )
     assert set(made.UserInput.model_fields) == {"name", "password"}
     assert set(made.User.model_fields) == {"id", "name"}
+
+
+NESTED = {"type": "object", "properties": {"a": TEXT, "b": {"type": "array", "items": TEXT}}}
+
+
+@pytest.mark.parametrize(
+    ("encoding", "sent"),
+    [
+        ({}, b"ids=1&ids=2&of=%7B%22a%22%3A%22x%22%2C%22b%22%3A%5B%22y%22%5D%7D"),
+        ({"ids": {"style": "form", "explode": False}}, b"ids=1%2C2&of=%7B%22a%22%3A%22x%22%2C%22b%22%3A%5B%22y%22%5D%7D"),
+        ({"ids": {"style": "pipeDelimited"}, "of": {"explode": True}}, b"ids=1%7C2&a=x&b=y"),
+        ({"ids": {"style": "deepObject", "explode": True}, "of": {"style": "deepObject"}}, b"ids%5B0%5D=1&ids%5B1%5D=2&of%5Ba%5D=x&of%5Bb%5D%5B0%5D=y"),
+    ],
+)  # fmt: skip
+def test_a_field_of_a_form_has_the_style_of_its_encoding(encoding, sent):
+    schema = {"type": "object", "properties": {"ids": {"type": "array", "items": {"type": "integer"}}, "of": NESTED}}
+    kind = "application/x-www-form-urlencoded"
+    content = {"required": True, "content": {kind: {"schema": schema, "encoding": encoding}}}
+    made = written(one("post", requestBody=content))
+    wire = Wire()
+    run(made.Shop(wire.client()).call(ids=[1, 2], of=made.CallOf(a="x", b=["y"])))
+    assert wire.body == sent
+    run(made.Shop(wire.client()).call())
+    assert wire.body == b""

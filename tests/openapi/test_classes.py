@@ -175,3 +175,37 @@ def test_a_pattern_that_pydantic_cannot_read_is_left_out():
     made.A(a="x")
     with pytest.raises(ValidationError):
         made.A(b="x")
+
+
+def test_null_beside_a_choice_is_meant_as_nullable():
+    value = {"type": "null", "oneOf": [TEXT, {"type": "array", "items": ref("Value")}]}
+    made = models({"Value": value, "A": {"type": "object", "properties": {"v": ref("Value")}}})
+    assert [made.A(v=one).v for one in ("a", ["b"], None)] == ["a", ["b"], None]
+
+
+def test_a_name_of_null_alone_is_no_type():
+    made = models({"Nothing": {"type": "null"}, "A": {"type": "object", "properties": {"v": ref("Nothing")}}})
+    assert made.A(v=None).v is None
+    with pytest.raises(ValidationError):
+        made.A(v=1)
+
+
+def test_items_without_a_type_may_be_one_of_them():
+    choice = {"items": {"anyOf": [{"type": "object", "required": ["id"], "properties": {"id": TEXT}}, TEXT]}}
+    made = models({"A": {"type": "object", "properties": {"v": choice}}})
+    one = {"id": "x"}
+    assert made.A(v=one).v == made.A(v=[one]).v[0]
+    assert made.A(v="t").v == "t"
+
+
+def test_what_is_required_and_not_described_is_sent():
+    schema = {"type": "object", "required": ["a", "team"], "properties": {"a": TEXT}}
+    made = models({}, {"/x": {"post": {"operationId": "call", "requestBody": body(schema), "responses": {}}}})
+    with pytest.raises(ValidationError, match="team"):
+        made.CallRequest(a="x")
+    assert made.CallRequest(a="x", team=1).model_dump_json() == '{"a":"x","team":1}'
+
+
+def test_the_type_wins_over_words_of_another_type():
+    made = models({"A": {"type": "object", "properties": {"beta": {"type": "string", "items": TEXT}}}})
+    assert made.A(beta="a,b").beta == "a,b"

@@ -73,3 +73,15 @@ def test_members_that_cannot_be_told_apart_are_a_plain_union():
     }
     made = models(schemas)
     assert TypeAdapter(made.U).validate_python("x") == "x"
+
+
+def test_the_propertys_own_enum_wins_over_the_schemas_name():
+    made = models(
+        {
+            "EpisodeBase": {"type": "object", "required": ["kind"], "properties": {"kind": {"enum": ["episode"]}}},
+            "Episode": {"allOf": [ref("EpisodeBase"), {"type": "object", "properties": {"length": {}}}]},
+            "Track": {"type": "object", "required": ["kind"], "properties": {"kind": {"enum": ["track"]}}},
+            "Item": {"oneOf": [ref("Track"), ref("Episode")], "discriminator": {"propertyName": "kind"}},
+        }
+    )
+    assert type(TypeAdapter(made.Item).validate_python({"kind": "episode"})) is made.Episode

@@ -6,6 +6,8 @@ import pytest
 
 from asyncapi.openapi import layout
 from asyncapi.openapi.generating import drafted, generate
+from asyncapi.openapi.models import MODEL_IMPORTS
+from asyncapi.openapi.names import IMPORTED
 from asyncapi.testing import run
 from written_clients import OK, Wire, document, one, written
 
@@ -15,6 +17,16 @@ def test_imports_are_sorted_and_only_what_is_used():
         "x: Annotated[UUID, Query()]\ny: API", {"enum": {"StrEnum"}, "datetime": {"date as date_aliased"}}
     )
     assert made == "from typing import Annotated\nfrom uuid import UUID\n\nfrom asyncapi import API, Query"
+
+
+def test_every_name_that_may_be_imported_is_kept_from_models():
+    assert set(layout.HOMES) | {name for names in MODEL_IMPORTS.values() for name in names} <= IMPORTED
+
+
+def test_a_field_that_is_called_as_an_import_imports_nothing():
+    body = "class A(Model):\n    date: date_aliased\n    get: int\n    operation: str"
+    made = layout.imports_of(body, {"datetime": {"date as date_aliased"}})
+    assert made == "from datetime import date as date_aliased"
 
 
 def test_the_first_server_is_the_default():

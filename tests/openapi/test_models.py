@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import ast
+import re
+
 import pytest
 
-from asyncapi import ConfigError
-from asyncapi.openapi.models import models_of
+from asyncapi import Body, ConfigError
+from asyncapi.openapi.generating import generate
+from asyncapi.openapi.models import models_of, renamed
+from asyncapi.types import Content
+from written_clients import body, imported, one
 
 
 def test_definitions_have_docstrings_and_no_settings_of_the_library():
@@ -42,3 +48,39 @@ def test_a_missing_library_names_the_extra(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "datamodel_code_generator", None)
     with pytest.raises(ConfigError, match=r"asyncapi-sdk\[generate\]"):
         models_of({"A": {"type": "string"}})
+
+
+def test_what_the_library_names_itself_takes_no_name_of_an_import():
+    text = {"type": "string", "minLength": 1}
+    parts = {"type": "array", "minItems": 1, "items": {"type": "string"}}
+    union = {"anyOf": [text, parts], "description": "Text or parts."}
+    fields = dict.fromkeys(("content", "body", "path", "model", "query"), union)
+    source = generate(
+        one(
+            "put",
+            "/{Id}",
+            parameters=[{"name": "Id", "in": "path", "required": True, "schema": {"type": "string"}}],
+            requestBody=body({"type": "string", "format": "binary"}, "application/pdf"),
+            schemas={
+                "Message": {"type": "object", "properties": fields},
+                "Kind": {"type": "object", "properties": {"a": {"enum": ["Content", "Body"]}, "content": union}},
+            },
+        )
+    )
+    assert re.search(r"^ContentModel\w*\b.*=", source, re.MULTILINE)  # the library names such a type by itself
+    made = imported(source)
+    assert made.Content is Content
+    assert made.Body is Body
+    assert made.Message(content="a", body=["b"]).model_dump_json() == '{"content":"a","body":["b"]}'
+    assert [each.value for each in made.KindA] == ["Content", "Body"]
+
+
+def test_renaming_leaves_fields_and_values_alone():
+    tree = ast.parse(
+        "Content: TypeAlias = str\nJ = TypeAliasType('J', 'Content | list[J]')\nclass A(Content):\n"
+        "    Content: Literal['Content'] = Field(default='Content')\n    more: 'Content'\nA.model_rebuild()\n"
+    )
+    text = ast.unparse(renamed(tree, {"A"}))
+    assert "ContentModel: TypeAlias = str" in text
+    assert "class A(ContentModel):\n    Content: Literal['Content'] = Field(default='Content')" in text
+    assert "more: 'ContentModel'" in text

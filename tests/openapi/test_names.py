@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asyncapi.openapi.names import class_names, method_names, parameter_names, pascal, snake
+from asyncapi.openapi.names import class_names, method_names, parameter_names, pascal, short_names, singular, snake
 
 
 @pytest.mark.parametrize(
@@ -62,3 +62,12 @@ def test_names_that_the_file_needs_are_not_taken():
         "Pet",
     ]
     assert parameter_names().take("self") == "self_"
+
+
+def test_one_of_several_has_the_singular():
+    assert [singular(one) for one in ("Pets", "Boxes", "Entries", "Data")] == ["Pet", "Box", "Entry", "DataItem"]
+
+
+def test_dotted_names_are_cut_where_the_last_part_is_enough():
+    found = short_names(["io.v1.Pod", "io.v1.Job", "batch.v1.Job"])
+    assert found == {"io.v1.Pod": "Pod", "io.v1.Job": "io.v1.Job", "batch.v1.Job": "batch.v1.Job"}

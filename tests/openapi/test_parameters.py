@@ -94,3 +94,8 @@ def test_a_named_enum_is_its_class():
     wire = Wire()
     run(made.Shop(wire.client()).call(s=made.Status.ON))
     assert wire.last.url.query_string == "s=on"
+
+
+@pytest.mark.parametrize("name", ["Content-Length", "host", "Transfer-Encoding", "Connection"])
+def test_headers_that_the_client_writes_are_no_parameters(name):
+    assert signature(param(name, "header", required=True)) == "def call(self) -> Any:"
