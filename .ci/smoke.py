@@ -35,6 +35,7 @@ EXTRAS = {
     "http2": ("hpack", "import asyncapi; asyncapi.Client(http2=True)"),
     "http3": ("qh3", "import asyncapi; asyncapi.Client(http3=True)"),
     "socks": ("python_socks", "import asyncapi; asyncapi.Client(transport='native', proxy='socks5://127.0.0.1:1')"),
+    "srv": ("dns", "import asyncapi; asyncapi.Client(endpoints=asyncapi.Endpoints.srv('_http._tcp.example.com'))"),
     "parquet": ("pyarrow", ["fetch", "in.txt", "-o", "rows.parquet"]),
     "zstd": ("backports", ["fetch", "in.txt", "-o", "rows.jsonl.zst"]),
     "fsspec": ("fsspec", ["fetch", "s3://bucket/in.txt", "-o", "rows.jsonl"]),
@@ -42,6 +43,9 @@ EXTRAS = {
     "dask": ("distributed", ["fetch", "in.txt", "-o", "rows.jsonl", "--on", "dask://127.0.0.1:1"]),
     "ray": ("ray", ["fetch", "in.txt", "-o", "rows.jsonl", "--on", "ray://127.0.0.1:1"]),
 }
+
+# Further modules that some of ours import at their top, and that are imported late themselves.
+OTHERS = {"ngh2", "graphql", "grpc"}
 
 
 def look_at_files() -> None:
@@ -58,7 +62,7 @@ def look_at_files() -> None:
 
 def import_everything() -> int:
     """Every module can be imported, but those that an extra is missing for, which name it."""
-    count, brought = 0, {"ngh2", *(module for module, _ in EXTRAS.values())}
+    count, brought = 0, {*OTHERS, *(module for module, _ in EXTRAS.values())}
     for found in pkgutil.walk_packages(asyncapi.__path__, "asyncapi."):
         if found.name.endswith("__main__"):
             continue
