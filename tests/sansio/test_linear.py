@@ -1,7 +1,7 @@
 """Time is bounded by us: every parser takes time in proportion to what a server sends, whatever that is.
 
 What is measured is CPU time, of texts of 4 and 16 kB and of 16 and 64 kB (some read no more than 16): in proportion is
-four times as long, by the square sixteen. A text counts only if it does so five times in a row, so that a busy machine
+four times as long, by the square sixteen. A text counts only if it does so 25 times in a row, so that a busy machine
 makes no failure.
 """
 
@@ -20,7 +20,7 @@ from parsers import HOSTILE, PARSERS, STREAMS, texts
 
 SMALL, LARGE = 16_000, 64_000
 _NOISE = 0.002  # seconds of CPU time below which a figure says nothing; eight times as long is always allowed
-_TRIES = 5
+_TRIES = 25
 _CACHES = {  # what remembers its last texts would be asked once, and measured never
     thing
     for name, module in list(sys.modules.items())
