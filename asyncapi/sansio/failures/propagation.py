@@ -25,8 +25,9 @@ TIMEOUT_HEADERS = (
     "x-envoy-expected-rq-timeout-ms",
     "x-envoy-upstream-rq-timeout-ms",
 )
+_ENVOY = "x-envoy-attempt-count"
 ATTEMPT_HEADERS = (
-    "x-envoy-attempt-count",
+    _ENVOY,
     "x-retry-attempt",
     "x-stainless-retry-count",
     "grpc-previous-rpc-attempts",
@@ -76,5 +77,8 @@ def _read(name: str, value: str) -> float | None:
 
 
 def retried_above(headers: Mapping[str, str]) -> bool:
-    """Whether the caller says that it retries: then we should not."""
-    return any(name in headers for name in ATTEMPT_HEADERS)
+    """Whether the caller says that it retries: then we should not.
+
+    Envoy counts the first attempt of every request, whether it would retry or not: a count of 1 says nothing.
+    """
+    return any(name in headers and (name != _ENVOY or headers[name].strip() != "1") for name in ATTEMPT_HEADERS)

@@ -17,7 +17,7 @@ from asyncapi.messages.code import Code
 from asyncapi.sansio.rpc import codings, metadata, statuses, timeouts
 from asyncapi.sansio.rpc.envelopes import COMPRESSED, PREFIX, Envelopes, envelope, too_large
 from asyncapi.sansio.rpc.metadata import Metadata
-from asyncapi.sansio.rpc.protocol import Answer, Ending, Opening
+from asyncapi.sansio.rpc.protocol import Answer, Ending, Opening, the_one
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -116,13 +116,7 @@ class GRPC:
             return Answer(content[PREFIX:], ending, initial)  # one message, as it is: the usual response
         messages = found.feed(content) if content else []
         found.end(fields.items())
-        if len(messages) != 1:
-            raise RPCError(
-                Code.INTERNAL,  # gRFC A6 and every implementation: a unary call has one message
-                f"the response has {len(messages)} messages, where {method.path} returns one",
-                metadata=ending.trailing,
-            )
-        return Answer(messages[0], ending, initial)
+        return the_one(messages, ending, initial, method)
 
     def messages(self, response: Response, method: Method) -> Messages:
         """As of an `RPCProtocol`."""

@@ -185,7 +185,7 @@ class RPCProtocol(Protocol):
 
 
 def the_one(messages: list[bytes], ending: Ending, initial: Metadata, method: Method) -> Answer:
-    """Make the response to a call that returns one message, of the messages that came.
+    """Make the response to a call that returns one message, of the messages that came (gRFC A6).
 
     Raises:
         RPCError: The call ended well with another number of them.

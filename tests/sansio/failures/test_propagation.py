@@ -60,7 +60,12 @@ def test_a_callers_time_is_read_in_every_form_and_garbage_does_not_count(headers
     assert read_timeout(CIMultiDict(headers)) == pytest.approx(seconds) if seconds else read_timeout(headers) is None
 
 
-@pytest.mark.parametrize("name", ["x-envoy-attempt-count", "X-Retry-Attempt", "grpc-previous-rpc-attempts"])
+@pytest.mark.parametrize("name", ["X-Envoy-Attempt-Count", "X-Retry-Attempt", "grpc-previous-rpc-attempts"])
 def test_a_retrying_caller_is_known_by_its_header(name):
-    assert retried_above(CIMultiDict({name: "1"}))
+    assert retried_above(CIMultiDict({name: "2"}))
     assert not retried_above(CIMultiDict({"accept": "*/*"}))
+
+
+def test_the_first_attempt_that_envoy_counts_does_not_say_that_it_retries():
+    assert not retried_above(CIMultiDict({"x-envoy-attempt-count": " 1"}))
+    assert retried_above(CIMultiDict({"x-envoy-attempt-count": "1", "x-retry-attempt": "0"}))
