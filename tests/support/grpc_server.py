@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
 SERVICE = "greet.v1.Greeter"
+ROUNDING = 0.005  # seconds that the server's own clocks may differ by: it tells time left from a deadline on another
 
 
 class Greeter(GreeterServicer):

@@ -28,7 +28,7 @@ from asyncapi.grpc import interceptors
 from asyncapi.testing import MockTransport, reply
 from greeter_pb2 import Ask
 from greeter_pb2_grpc import GreeterStub
-from grpc_server import grpc_server
+from grpc_server import ROUNDING, grpc_server
 
 QUICK = Retry(base=0.001)
 DOWN = ("UNAVAILABLE", "down", ())
@@ -60,7 +60,7 @@ async def test_a_unary_call_is_what_it_was_without():
         assert dict(await call.initial_metadata())["first"] == "1"
         assert dict(await call.trailing_metadata())["last"] == "2"
         assert (greeter.metadata[0]["k"], greeter.metadata[0]["b-bin"]) == ("v", b"\0\1")
-        assert 0 < greeter.left[0] <= 20
+        assert 0 < greeter.left[0] <= 20 + ROUNDING
         assert (api.stats.calls, api.stats.by_status) == (1, {200: 1})
         assert list(api.stats.routes) == ["POST /greet.v1.Greeter/Say"]
 
@@ -179,7 +179,7 @@ async def test_the_deadline_bounds_the_call_and_reaches_the_server():
         error = await failure(stub.Look(Ask(delay_ms=5000), timeout=0.2))
         assert error.code() is StatusCode.DEADLINE_EXCEEDED
         await greeter.until("Look cancelled")
-        assert 0 < greeter.left[0] <= 0.2
+        assert 0 < greeter.left[0] <= 0.2 + ROUNDING
         with deadline(0.2):
             error = await failure(stub.Look(Ask(delay_ms=5000)))
         assert error.code() is StatusCode.DEADLINE_EXCEEDED
