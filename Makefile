@@ -19,7 +19,7 @@ FLOORS := tests/bulk/test_engine.py tests/bulk/test_sinks.py tests/client/test_b
 	tests/transports/test_tls.py tests/watch
 
 .DEFAULT_GOAL := help
-.PHONY: help setup peers test test-all test-again test-uvloop test-floors cache-tests soak fuzz dist-check lock check lint format types architecture \
+.PHONY: help setup peers test test-all test-again test-uvloop test-floors cache-tests documents soak fuzz dist-check lock check lint format types architecture \
 	bench demo docs docs-serve clean distclean
 
 help: ## list the targets
@@ -51,6 +51,9 @@ test-floors: ## a quick part of it with the lowest versions that pyproject.toml 
 
 cache-tests: ## run the public HTTP cache test suite (SUITE=checkout; the pinned commit is cloned otherwise)
 	@$(RUN) python tests/support/cache_checkout.py $(SUITE) $(ARGS)
+
+documents: ## fetch the real OpenAPI documents that clients are generated from in tests (ARGS=--quick: the small ones)
+	@$(RUN) python tests/support/documents/fetching.py $(ARGS)
 
 soak: ## everything on under load for ten minutes: nothing may grow (ARGS='--seconds 60 --rate 500')
 	@$(RUN) python tests/soak/soak.py $(ARGS)

@@ -67,7 +67,7 @@ OWNS_NETWORK = {"transports", "serve", "testing"}
 SCREENS = {"click", "rich", "uvloop"}
 HEAVY = {
     "pyarrow", "matplotlib", "opentelemetry", "prometheus_client", "qh3", "redis", "fsspec", "s3fs", "distributed", "dask",
-    "ray", "pandas", "polars", "grpc", "yaml", "datamodel_code_generator", "jsonschema", "vcr",
+    "ray", "pandas", "polars", "grpc", "yaml", "datamodel_code_generator", "jsonschema", "referencing", "vcr",
 }  # fmt: skip
 # Modules that are themselves imported late, inside a function, and may therefore import these at their top.
 LATE = {
