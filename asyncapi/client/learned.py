@@ -25,7 +25,7 @@ from asyncapi.sansio.failures.lessons import Lessons
 from asyncapi.sansio.limits.keyed import Keyed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Awaitable, Iterable
 
     from asyncapi.clock import Clock
     from asyncapi.sansio.failures.learned import Seen
@@ -72,14 +72,18 @@ class LearnedRetries:
             named=True,
         )
 
-    async def lessons(self, host: str) -> Lessons:
-        """Begin the lessons of one call (rule 1)."""
+    def lessons(self, host: str) -> Lessons | Awaitable[Lessons]:
+        """Begin the lessons of one call; what is kept may have to be waited for (rule 1)."""
         if self._store is None:
             return Lessons(self.hosts[host])
         self.begin()
         if self._loading is not None and not self._loading.done() and not self._waited:
-            await asyncio.wait([self._loading], timeout=_LOAD)
-            self._waited = True
+            return self._lessons_when_loaded(host, self._loading)
+        return Lessons(self.hosts[host], self._noted)
+
+    async def _lessons_when_loaded(self, host: str, loading: asyncio.Task[None]) -> Lessons:
+        await asyncio.wait([loading], timeout=_LOAD)
+        self._waited = True
         return Lessons(self.hosts[host], self._noted)
 
     def begin(self) -> None:

@@ -13,7 +13,8 @@ import json
 from math import isfinite
 from typing import Any, Final
 
-from asyncapi.sansio.failures.learned import HALF_LIFE, WAITS, Key
+from asyncapi.sansio.failures.learned import HALF_LIFE, WAITS
+from asyncapi.sansio.failures.retry_keys import Key
 
 FORMAT: Final = "asyncapi learned retries"
 VERSION: Final = 1
