@@ -102,7 +102,7 @@ class LearnedRetries:
             await asyncio.wait([last], timeout=_CLOSE)
         finally:
             if not last.done():
-                log.warning("what was learned of retries could not be kept in %r: it takes too long", self._store)
+                log.warning("what was learned of retries can't be kept in %r: it takes too long", self._store)
                 for task in (last, *running):
                     task.cancel()
         await asyncio.wait([last, *running])
@@ -136,7 +136,7 @@ class LearnedRetries:
             if text is not None:
                 self._known = {**self._read(text), **self._known}
         except Exception as error:
-            self._warn("read", error)
+            self._warn("can't be read from", error, "retries go on, and learn anew")
 
     async def _save(self) -> None:
         """Add what was learned here to what is kept (rule 3)."""
@@ -155,14 +155,15 @@ class LearnedRetries:
                     raise
         except Exception as error:
             self._due = self._clock.now() + _EVERY
-            self._warn("kept", error)
+            self._warn("can't be kept in", error, "retries go on")
 
     def _read(self, text: str) -> dict[Place, Counts]:
         try:
-            return learned_snapshot.read(text)
+            return learned_snapshot.read(text, self._clock.wall())
         except Foreign as error:
             self._spoilt = error.newer
-            self._warn("read", error)
+            what_now = "it is left as it is, and nothing is kept of this run" if error.newer else "it will be replaced"
+            self._warn("can't be read from", error, what_now)
             return {}
 
     def _join(self, stored: dict[Place, Counts]) -> tuple[dict[Place, Counts], dict[Place, Counts]]:
@@ -199,11 +200,12 @@ class LearnedRetries:
             self._taken[place] = known = known.aged(self._clock.wall())
             seen.fill(known.good, known.bad, known.tried, known.won)
 
-    def _warn(self, what: str, error: Exception) -> None:
+    def _warn(self, what: str, error: Exception, what_now: str) -> None:
         if self._warned:  # once is enough
             return
         self._warned = True
-        log.warning("what was learned of retries could not be %s in %r: %s", what, self._store, error)
+        why = str(error) or type(error).__name__
+        log.warning("what was learned of retries %s %r: %s; %s", what, self._store, why, what_now)
 
 
 def _counts(seen: Seen, wall: float) -> Counts:
