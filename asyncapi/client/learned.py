@@ -214,15 +214,21 @@ def _counts(seen: Seen, wall: float) -> Counts:
 
 def _stats(seen: Seen) -> LearnedStats:
     waits: dict[float, tuple[float, float]] = {
-        wait: (good, bad) for wait, good, bad in zip(WAITS, seen.good, seen.bad, strict=True) if good or bad
+        wait: (_shown(good), _shown(bad))
+        for wait, good, bad in zip(WAITS, seen.good, seen.bad, strict=True)
+        if good or bad
     }
     return LearnedStats(
-        good=seen.won / seen.unit,
-        bad=max(0.0, seen.tried - seen.won) / seen.unit,
+        good=_shown(seen.won / seen.unit),
+        bad=_shown(max(0.0, seen.tried - seen.won) / seen.unit),
         waits=waits,
         choice=None if seen.best is None else WAITS[seen.best],
-        refused=seen.refused / seen.asked if seen.asked else 0.0,
+        refused=_shown(seen.refused / seen.asked) if seen.asked else 0.0,
     )
+
+
+def _shown(number: float) -> float:
+    return round(number, 3)
 
 
 def snapshots(learned: dict[Learned, Any]) -> dict[str, dict[str, LearnedStats]]:
