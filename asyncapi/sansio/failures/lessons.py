@@ -12,6 +12,7 @@ from math import inf
 from typing import TYPE_CHECKING
 
 from asyncapi.errors import TransportError
+from asyncapi.messages.decided import followed_by
 from asyncapi.sansio.failures.retry_choice import costs_money
 from asyncapi.sansio.failures.retry_keys import key_of
 from asyncapi.sansio.http.retry_after import should_retry
@@ -76,7 +77,7 @@ class Lessons:
         self._record: Attempt | None = None
         if call.attempts:
             self._record = call.attempts[-1]
-            self._record.followed_by(choice)
+            followed_by(self._record, choice)
         return choice
 
     def _told(self) -> bool:
