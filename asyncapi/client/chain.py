@@ -232,7 +232,8 @@ def _hold(state: ClientState) -> Iterator[Step]:
     if state.lines is not None:
         from asyncapi.layers.hold import hold  # noqa: PLC0415 - most clients learn no retries
 
-        yield Step("hold", "one call at a time to a host that refuses connections", hold(state.lines, state.clock))
+        text = "while a host refuses connections, its calls wait and one at a time probes it"
+        yield Step("hold", text, hold(state.lines, state.clock))
 
 
 def _hedge(state: ClientState) -> Iterator[Step]:

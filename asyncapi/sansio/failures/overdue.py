@@ -36,7 +36,7 @@ _FADED = 0.5  # calls that failed: fewer are none
 
 def key_of(request: Request) -> str:
     """Name the host and the route whose calls end alike."""
-    from asyncapi.sansio.failures.learned import route_of  # noqa: PLC0415 - only who learns needs it
+    from asyncapi.sansio.failures.retry_keys import route_of  # noqa: PLC0415 - only who learns needs it
 
     route = request.route if request.route is not None else route_of(request.target.path)
     return f"{request.call.host} {request.method} {route}"
