@@ -114,6 +114,7 @@ async def test_the_public_suite_is_passed(lane):
     tests = exported(CHECKOUT)
     found = await played(tests, lane, Cache(heuristic=0.1))
     failed = {test["id"]: found[test["id"]] for test in tests if found[test["id"]] and kind_of(test) == "required"}
-    assert failed.keys() <= KNOWN.keys(), failed
+    assert failed == {}
     optimal = [test["id"] for test in tests if kind_of(test) == "optimal"]
+    assert {name for name in optimal if found[name]} <= KNOWN.keys()
     assert sum(not found[name] for name in optimal) >= 0.9 * len(optimal)

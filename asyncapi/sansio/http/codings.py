@@ -8,8 +8,8 @@ Rules:
 3. A step returns about as many bytes as allowed at most, and looks at no more than `WINDOW` bytes of input: memory is
    bounded, and so is the time of a step.
 4. What can't be decoded is an error, never given out as if it were the body. Some servers put into Content-Encoding
-   what is not a coding (a charset, `binary`, S3's `aws-chunked`): their bodies are plain. A name that is no known coding
-   counts as such a label for as long as the bytes are plain text, which coded bytes are not.
+   what is not a coding (a charset, `binary`, S3's `aws-chunked`): their bodies are plain. Any name that is no known
+   coding counts as such a label for as long as the bytes are plain text, which coded bytes are not.
 5. No bytes at all are an empty body, whatever coding the headers name.
 """
 
