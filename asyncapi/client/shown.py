@@ -1,4 +1,4 @@
-"""What a client shows to every server by itself, beside `auth=`: a store that clients share must tell their users apart."""
+"""What a client shows to servers beside `auth=`: clients that share a store must not take each other's responses."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ def shown_to_servers(tls: Any, session: aiohttp.ClientSession | None, *, trust_e
     """
     found: list[object] = []
     if isinstance(tls, TLS) and tls.cert is not None:
-        found.append(_content(tls.cert))
+        found.append(_content(Path(tls.cert)))
     if trust_env:
         found.append(_content(Path(os.environ.get("NETRC") or "~/.netrc")))
     if session is not None:
         found += sorted((name.lower(), value) for name, value in session.headers.items() if is_secret(name))
-        found.append(session.auth)
+        found.append(getattr(session, "auth", None))
         if not isinstance(getattr(session.connector, "_ssl", True), bool):
             found.append(token_hex())
     found = [each for each in found if each]

@@ -246,9 +246,7 @@ def _turns(lasting: Lasting | None, clock: Clock) -> Turns | None:
     return Turns(lasting, clock)
 
 
-def _principals(
-    keyring: Keyring | None, cookies: Callable[[URL], str] | None, shown: str
-) -> PrincipalSource | None:
+def _principals(keyring: Keyring | None, cookies: Callable[[URL], str] | None, shown: str) -> PrincipalSource | None:
     """The source of principals, where the client may act for several users."""
     ask = None if keyring is None or keyring.one_user else keyring.principal
     return None if ask is None and cookies is None and not shown else PrincipalSource(ask, cookies, shown)

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from asyncapi import Bearer, Cache, Client, ConnectError, RequestTimeout, Retry
+from asyncapi import Bearer, Cache, Client, ConnectError, Fallback, RequestTimeout, Retry
 from asyncapi.testing import FakeClock, MockTransport, reply, run
 
 
@@ -64,7 +64,7 @@ def test_a_stale_response_comes_at_once_and_the_next_one_is_fresh():
     assert (old.json(), old.from_cache, old.degraded, old.attempts, waited) == (1, "stale", "", (), 0.0)
     assert old.headers["Age"] == "11"
     assert new == (2, "fresh")
-    assert asked == [("/x", None, "first"), ("/x", '"1"', "in the background: stale-while-revalidate")]
+    assert asked == [("/x", None, "first"), ("/x", '"1"', "background: stale-while-revalidate")]
     assert (stats.calls, stats.attempts, stats.degraded) == (3, 2, 0)
     counts = {name: stats.cache[name] for name in ("hits", "revalidated", "stale", "misses", "stored")}
     assert counts == {"hits": 1, "revalidated": 0, "stale": 1, "misses": 1, "stored": 2}
@@ -120,6 +120,62 @@ def test_closing_the_client_ends_it():
         return len(origin.api._state.background)
 
     assert played(scenario) == 0
+
+
+class Watching:
+    """What a watcher is told of calls."""
+
+    def __init__(self):
+        self.told = []
+
+    def call_started(self, request):
+        self.told.append("call")
+        return len(self.told)
+
+    def attempt_started(self, token, request, headers):
+        return token
+
+    def attempt_ended(self, token, record):
+        self.told.append((token, record.why, record.status))
+
+    def call_ended(self, token, record):
+        self.told.append((token, record.background, record.status, record.error, len(record.attempts)))
+
+
+def test_watchers_see_it_as_a_call_of_its_own():
+    watcher = Watching()
+
+    async def scenario(origin):
+        del watcher.told[:]
+        await origin.get()
+        await origin.clock.sleep(12)
+        origin.error = ConnectError("refused")
+        await origin.get()
+        await origin.clock.sleep(1)
+        return watcher.told, origin.api.stats.calls
+
+    why = "background: stale-while-revalidate"
+    told, calls = played(scenario, watch=watcher)
+    assert calls == 3
+    assert told == [
+        "call", (1, False, 200, None, 0), "call", (3, why, 304), (3, True, 200, None, 1),
+        "call", (6, False, 200, None, 0), "call", (8, why, None), (8, True, None, "ConnectError: refused", 1),
+    ]  # fmt: skip
+
+
+def test_one_that_is_cancelled_or_gets_a_fallback_has_not_refreshed():
+    async def scenario(origin):
+        origin.error = ConnectError("refused")
+        await origin.get()
+        await origin.clock.sleep(1)
+        found = [origin.api.stats.cache, await origin.get()]
+        await origin.api.aclose()  # before the second one begins
+        return [*found, origin.api.stats.cache]
+
+    first, again, last = played(scenario, fallback=Fallback(value={"v": 0}))
+    assert (first["refreshed"], first["not_refreshed"]) == (0, 1)
+    assert again == (1, "stale")
+    assert (last["refreshed"], last["not_refreshed"]) == (0, 2)
 
 
 @pytest.mark.parametrize("error", [ConnectError("refused"), ZeroDivisionError("a handler's bug")], ids=repr)
