@@ -155,13 +155,13 @@ class _Cache:
                 if "only-if-cached" not in directives(request.headers):
                     self._refresh(request, stored, key)
                 return self._shelf.answer(stored, request, "stale")
-        return unavailable(request) or await self._fetch_in_turn(request, stored, key)
+        return unavailable(request) or await self._fetch_in_turn(request, stored, key, Fetch())
 
-    async def _fetch_in_turn(self, request: Request, stored: Stored | None, key: str) -> Response:
+    async def _fetch_in_turn(self, request: Request, stored: Stored | None, key: str, fetch: Fetch) -> Response:
         """Ask the server, or wait for what another process is asking it for (rule 5)."""
         call = request.call
         if self._turns is None or call.open_bodies is not None or call.principal is None or directives(request.headers):
-            return await self._fetch(request, stored, key, Fetch())
+            return await self._fetch(request, stored, key, fetch)
         now, find = self._shelf.now, self._shelf.find
 
         def useful() -> bool:
@@ -172,11 +172,11 @@ class _Cache:
         turn = await self._turns.take(name, key, useful)
         stored = find(request, key)
         if turn is None and stored is not None:
-            self._counts.hits += 1
+            self._counts.hits += not fetch.unheard
             return self._shelf.answer(stored, request, "fresh")
         outcome: Outcome = "left"
         try:
-            response = await self._fetch(request, stored, key, Fetch())
+            response = await self._fetch(request, stored, key, fetch)
             outcome = "useful" if useful() else "useless"
         except Exception:
             outcome = "failed"
@@ -227,7 +227,7 @@ class _Cache:
         limit = _REFRESH_LIMIT if request.deadline is None else max(1.0, request.deadline - its.started)
 
         async def ask(request: Request) -> Response:
-            return await self._fetch(request, stored, key, Fetch(unheard=True))
+            return await self._fetch_in_turn(request, stored, key, Fetch(unheard=True))
 
         send = ask if self._watch is None else self._watch(ask)
 
