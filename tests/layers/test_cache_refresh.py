@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import AsyncExitStack
 
 import pytest
 
-from asyncapi import Bearer, Cache, Client, ConnectError, Fallback, RequestTimeout, Retry
+from asyncapi import Bearer, Cache, Client, ConnectError, Fallback, RequestTimeout, Retry, SQLiteStore
 from asyncapi.testing import FakeClock, MockTransport, reply, run
+from cache_suite import TurnedClock
 
 
 class Origin:
@@ -281,3 +283,39 @@ def test_after_its_time_the_caller_waits_for_the_server():
         return len(origin.asked)
 
     assert played(scenario) == 2
+
+
+async def test_clients_that_share_a_store_cause_one_request_with_single_flight(tmp_path):
+    asked, go_on = [], asyncio.Event()
+
+    async def server(request):
+        asked.append(request)
+        if len(asked) > 1:
+            await go_on.wait()
+        control = "max-age=10, stale-while-revalidate=60"
+        return reply(200, json=len(asked), headers={"Cache-Control": control, "ETag": f'"{len(asked)}"'})
+
+    clock, store = TurnedClock(), SQLiteStore(tmp_path / "cache.db")
+    clock.sleep = asyncio.sleep  # those who wait for another's turn look again and again
+    async with AsyncExitStack() as stack:
+        clients = [
+            await stack.enter_async_context(
+                Client(
+                    "https://h", transport=MockTransport(server), clock=clock, retry=None, single_flight=True,
+                    cache=Cache(store=store), raise_for_status=False,
+                )
+            )
+            for _ in range(3)
+        ]  # fmt: skip
+        await clients[0].get("/x")
+        while (await clients[1].get("/x", headers={"Cache-Control": "only-if-cached"})).status != 200:
+            await asyncio.sleep(0.01)  # until it is written
+        clock.ahead += 11
+        old = [await api.get("/x") for api in clients]
+        go_on.set()
+        while any(api.stats.cache["refreshed"] + api.stats.cache["not_refreshed"] < 1 for api in clients):
+            await asyncio.sleep(0.01)
+        new = [await api.get("/x") for api in clients]
+    assert [response.from_cache for response in old] == ["stale"] * 3
+    assert [(response.from_cache, response.json()) for response in new] == [("fresh", 2)] * 3
+    assert len(asked) == 2
