@@ -47,14 +47,15 @@ class Lasting(Protocol):
     Attributes:
         counts: What it has done.
         far: Whether a key has to be brought before `get` can know it.
-        largest: The most bytes of all records of a key.
     """
 
     counts: StoreCounts
     far: bool
 
     @property
-    def largest(self) -> int: ...
+    def largest(self) -> int:
+        """The most bytes of all records of a key."""
+        ...
 
     def get(self, key: str) -> tuple[Record, ...] | None:
         """Return the records of a key, or None."""
