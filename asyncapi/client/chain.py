@@ -175,10 +175,13 @@ def _cache(state: ClientState) -> Iterator[Step]:
     settings = state.settings.cache
     if settings is not None and state.cached is not None and state.answers is not None:
         unchanged = None if state.principals is None else state.principals.unchanged
+        watchers = state.settings.watch
+        watch = watch_calls(watchers, state.clock, background=True) if watchers else None
         layer = cache(
             state.answers, settings, state.cached, state.clock, unchanged,
             fetching=state.fetching, background=state.background, follows=state.settings.redirects > 0,
             aside=cache_ranges, changes=cache_changes, lasting=state.lasting, turns=state.turns,
+            watch=watch,
         )  # fmt: skip
         yield Step("cache", settings.describe(), layer)
 

@@ -246,7 +246,8 @@ def _cache(state: ClientState) -> dict[str, int]:
         return {}
     counts, behind = asdict(state.cached), state.background
     if behind is not None and behind.started:
-        counts |= {"refreshed": behind.started - behind.failed - len(behind), "not_refreshed": behind.failed}
+        without = behind.failed + behind.cancelled
+        counts |= {"refreshed": behind.started - without - len(behind), "not_refreshed": without}
     if state.lasting is not None:
         return {**counts, **asdict(state.lasting.counts), **state.lasting.occupancy()}
     return {**counts, "bytes": state.answers.size}

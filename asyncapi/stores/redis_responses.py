@@ -54,6 +54,7 @@ class RedisResponses:
     Attributes:
         counts: What it has done.
         far: True: every key has to be brought.
+        largest: The most bytes of all records of a key.
     """
 
     def __init__(self, url: str, name: str, max_bytes: int, room: int, key: str) -> None:
@@ -77,6 +78,7 @@ class RedisResponses:
         self._again = 0.0
         self.counts: StoreCounts = StoreCounts()
         self.far: bool = True
+        self.largest: int = self._largest - 1
 
     def get(self, key: str) -> tuple[Record, ...] | None:
         """Return the records of a key, as they were brought last, or None."""

@@ -52,6 +52,11 @@ class Lasting(Protocol):
     counts: StoreCounts
     far: bool
 
+    @property
+    def largest(self) -> int:
+        """The most bytes of all records of a key."""
+        ...
+
     def get(self, key: str) -> tuple[Record, ...] | None:
         """Return the records of a key, or None."""
         ...
