@@ -58,15 +58,21 @@ def why_unmatched(call: MockCall, routes: Sequence[Script]) -> str:
     return "\n".join(lines)
 
 
-def nearest(call: MockCall, candidates: Sequence[Candidate]) -> list[str]:
-    """Return the lines that name what is nearest to a call, and what differs."""
+def nearest(call: MockCall, candidates: Sequence[Candidate], *, of: int | None = None) -> list[str]:
+    """Return the lines that name what is nearest to a call, and what differs.
+
+    Args:
+        call: The call.
+        candidates: What it is compared with.
+        of: How many there are in all, where these are the nearest of more.
+    """
     lines = []
     judged = sorted((_judged(call, route, at) for at, route in enumerate(candidates)), key=lambda one: one[:2])
     for _, _, route, wrong in judged[:_MOST]:
         lines.append(f"    {route.name}  [{route.place}]")
         lines += [f"      {text}" for text in wrong]
-    if len(judged) > _MOST:
-        lines.append(f"    and {len(judged) - _MOST} more")
+    if (left := (of or len(judged)) - _MOST) > 0:
+        lines.append(f"    and {left} more")
     return lines
 
 

@@ -118,12 +118,12 @@ class Cassette:
     def exchanges(self) -> Sequence[Exchange]:
         """All exchanges: those of the file, then those that were recorded in this run."""
         self._tape.load()
-        return [*(exchange for exchange, _ in self._tape.old), *self._tape.new]
+        return [*self._tape.old, *self._tape.new]
 
     @property
     def played(self) -> int:
         """How many attempts were replayed."""
-        return sum(exchange.played for exchange, _ in self._tape.old) - self._tape.saved
+        return sum(exchange.played for exchange in self._tape.old) - self._tape.saved
 
     @property
     def recorded(self) -> int:
@@ -134,7 +134,7 @@ class Cassette:
     def unused(self) -> list[str]:
         """The exchanges of the file that nothing has asked for: method, URL and status of each."""
         self._tape.load()
-        return [exchange.name for exchange, _ in self._tape.old if not exchange.played]
+        return [exchange.name for exchange in self._tape.old if not exchange.played]
 
     @property
     def problems(self) -> list[str]:

@@ -43,13 +43,13 @@ def conditions_of(exchange: Exchange, parts: Collection[str], ignored: Collectio
     if "method" in parts:
         found.append(_same("method", exchange.method, lambda call: call.method))
     if "scheme" in parts:
-        found.append(_same("host", f"{_scheme(url)}://", lambda call: f"{_scheme(call.url)}://"))
+        found.append(_same("host", f"{scheme_of(url)}://", lambda call: f"{scheme_of(call.url)}://"))
     if "host" in parts:
         found.append(_same("host", (url.raw_host or "").lower(), lambda call: (call.url.raw_host or "").lower()))
     if "port" in parts:
         found.append(_same("host", f":{url.port}", lambda call: f":{call.url.port}"))
     if "path" in parts:
-        found.append(_same("path", _path(url), lambda call: _path(call.url)))
+        found.append(_same("path", path_of(url), lambda call: path_of(call.url)))
     if "query" in parts:
         found.append(_query_is(url, ignored))
     if "range" in parts:
@@ -138,11 +138,13 @@ def _same(part: str, recorded: str, of: Callable[[MockCall], str]) -> Condition:
     return Condition(part, recorded, difference)
 
 
-def _scheme(url: URL) -> str:
+def scheme_of(url: URL) -> str:
+    """Return the scheme: that of HTTP for a WebSocket, too."""
     return {"ws": "http", "wss": "https"}.get(url.scheme, url.scheme)
 
 
-def _path(url: URL) -> str:
+def path_of(url: URL) -> str:
+    """Return the path, each segment decoded."""
     return "/".join(unquote(segment).replace("/", "%2F") for segment in (url.raw_path or "/").split("/"))
 
 
