@@ -20,7 +20,8 @@ from yarl import URL
 
 from asyncapi.redact import MASK
 from asyncapi.testing.cassettes import conditions
-from asyncapi.testing.cassettes.masking import SHORTEST, forms_of
+from asyncapi.testing.cassettes.masking import forms_of
+from asyncapi.testing.cassettes.sweep import SHORTEST
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Hashable

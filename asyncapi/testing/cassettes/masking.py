@@ -17,11 +17,13 @@ import binascii
 import json
 import re
 from base64 import b64decode
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, quote_plus, unquote_plus
 
 from asyncapi.redact import MASK, is_secret, is_secret_field
 from asyncapi.sansio.auth.trace_masks import Masks
+from asyncapi.testing.cassettes.sweep import SHORTEST, Sweep
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -46,7 +48,7 @@ _KEY = re.compile(r"(-----BEGIN [A-Z ]*PRIVATE KEY-----)(.*?)(-----END)", re.DOT
 _STRONG = re.compile(r"(?i)passw|secret|api[-_]?key|credential|passphrase")
 _NUMERIC = re.compile(r"(?i)passw|passcode|(^|[-_])(otp|pin)($|[-_])")
 _MASKED = re.compile(r"\*{3}\d*")
-SHORTEST, _SHORT, _WORDLIKE = 4, 8, 20  # characters
+_LONG, _WORDLIKE = 8, 20  # characters
 
 
 class Secrets:
@@ -71,7 +73,8 @@ class Secrets:
         self._alike = alike
         self._masks = _Alike() if alike else Masks(taken)
         self._known: set[str] = set()
-        self._sweep: tuple[int, re.Pattern[str] | None] = (-1, None)
+        self._sweep = Sweep()
+        self._seen = (0, 0)  # how many known and masked ones it looks for
 
     def learn(self, request: Request) -> None:
         """Take in what a credential has added to an attempt (rule 2)."""
@@ -130,8 +133,7 @@ class Secrets:
             data = pattern.sub(self._groups, data)
         for function in self._functions:
             data = function(data)
-        sweep = self._swept()
-        return data if sweep is None else sweep.sub(self._again, data)
+        return self._swept().replaced(data, self._again)
 
     # --- how each is masked ------------------------------------------------------------------------------------------
 
@@ -220,32 +222,25 @@ class Secrets:
 
     # --- what is known -----------------------------------------------------------------------------------------------
 
-    def _swept(self) -> re.Pattern[str] | None:
-        size = len(self._known) + len(self._masks.secrets)
-        if self._sweep[0] != size:
-            found = self._known | {secret for secret in self._masks.secrets if _random(secret)}
-            texts = {form for secret in found if not _MASKED.fullmatch(secret) for form in forms_of(secret)}
-            ordered = sorted(texts, key=lambda text: (-len(text), text))
-            bounded = (
-                re.escape(text) if len(text) >= _SHORT else rf"(?<!\w){re.escape(text)}(?!\w)" for text in ordered
-            )
-            self._sweep = (size, re.compile("|".join(bounded)) if texts else None)
-        return self._sweep[1]
+    def _swept(self) -> Sweep:
+        """Return what looks for all that is known by now."""
+        masked = list(islice(self._masks.secrets, self._seen[1], None))
+        if masked or len(self._known) != self._seen[0]:
+            found = self._known | {secret for secret in masked if _random(secret)}
+            self._sweep.add(form for secret in found if not _MASKED.fullmatch(secret) for form in forms_of(secret))
+            self._seen = len(self._known), len(self._masks.secrets)
+        return self._sweep
 
-    def _again(self, found: re.Match[str]) -> str:
+    def _again(self, text: str) -> str:
         """The mask of a known secret, in whichever form it stands."""
-        text = found[0]
         for secret in (text, unquote_plus(text), _unescaped(text)):
             if secret in self._masks.secrets:
                 return self._masks(secret)
         return self._masks(text)
 
     def _overwritten(self, data: bytes) -> bytes:
-        sweep = self._swept()
-        if sweep is None:
-            return data
         text = data.decode("latin-1")
-        return sweep.sub(lambda found: "*" * len(found[0]), text).encode("latin-1")
+        return self._swept().replaced(text, lambda found: "*" * len(found)).encode("latin-1")
 
 
 class _Alike(Masks):
@@ -269,7 +264,7 @@ def _random(secret: str) -> bool:
 
 
 def _odd(secret: str) -> bool:
-    return len(secret) >= _SHORT and not secret.isdigit() and re.fullmatch(r"[\w/]+", secret) is None
+    return len(secret) >= _LONG and not secret.isdigit() and re.fullmatch(r"[\w/]+", secret) is None
 
 
 def forms_of(secret: str) -> set[str]:
