@@ -6,6 +6,7 @@ from math import inf
 from typing import TYPE_CHECKING, Any, Self, Unpack
 
 from asyncapi.errors import ConfigError
+from asyncapi.redact import redact_url
 from asyncapi.testing import matching
 from asyncapi.testing.mock_calls import Calls
 from asyncapi.testing.steps import Step, failing, scripted
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from asyncapi.testing.mock_calls import MockCall
     from asyncapi.testing.mocked_options import RouteOptions
     from asyncapi.transports.mock_socket import Peer
+
+
+_LISTED = 10  # calls that a message names
 
 
 class Script:
@@ -86,19 +90,26 @@ class Script:
 
     def assert_called(self, times: int | None = None) -> None:
         """Check that there was a call, or exactly so many."""
+        __tracebackhide__ = True
         if times is not None and len(self.calls) != times:
-            raise AssertionError(f"{self.name} had {_calls(len(self.calls))}, not {times}")
+            raise AssertionError(f"{self.name} had {_calls(len(self.calls))}, not {times}{self._listed()}")
         if not self.calls:
             raise AssertionError(f"{self.name} was not called")
 
     def assert_called_once(self) -> None:
         """Check that there was exactly one call."""
+        __tracebackhide__ = True
         self.assert_called(1)
 
     def assert_not_called(self) -> None:
         """Check that there was no call."""
+        __tracebackhide__ = True
         if self.calls:
-            raise AssertionError(f"{self.name} had {_calls(len(self.calls))}, not none: {self.calls.first}")
+            raise AssertionError(f"{self.name} had {_calls(len(self.calls))}, not none{self._listed()}")
+
+    def _listed(self) -> str:
+        more = f"\n  and {len(self.calls) - _LISTED} more" if len(self.calls) > _LISTED else ""
+        return "".join(f"\n  {call.line}" for call in self.calls[:_LISTED]) + more
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name}, {_calls(len(self.calls))}>"
@@ -164,9 +175,9 @@ class Route(Script):
 
         Args:
             fault: "refused" (no connection), "dns" (no such host), "tls" (the certificate is not trusted), "connect
-                timeout" and "timeout" (the limit has passed: at once), "dropped" (the connection closes before a
-                response), "truncated" (it closes in the body), or "stalled" (nothing comes until a limit of the client
-                passes: for virtual time); or an exception, or its class.
+                timeout" and "timeout" (the limit has passed: at once), "dropped" and "reset" (the connection closes, or
+                is reset, before a response), "truncated" (it closes in the body), or "stalled" (nothing comes until a
+                limit of the client passes: for virtual time); or an exception, or its class.
             delay: Seconds before it.
             times: For how many calls.
 
@@ -222,16 +233,31 @@ class Route(Script):
 
     def assert_called_once_with(self, **asked: Unpack[RouteOptions]) -> None:
         """Check that there was exactly one call, and what was sent; the options are those of `api_mock.route`."""
+        __tracebackhide__ = True
         self.assert_called_once()
         self.assert_called_with(**asked)
 
     def assert_called_with(self, **asked: Unpack[RouteOptions]) -> None:
         """Check what the newest call sent; the options are those of `api_mock.route`."""
+        __tracebackhide__ = True
         self.assert_called()
-        call = self.calls.last
-        wrong = [text for each in conditions_of(asked) if (text := each.difference(call))]
+        wrong = _wrong(self.calls.last, conditions_of(asked))
         if wrong:
             raise AssertionError(f"the last call of {self.name}: {'; '.join(wrong)}")
+
+    def assert_any_call(self, **asked: Unpack[RouteOptions]) -> None:
+        """Check that one of its calls sent this; the options are those of `api_mock.route`."""
+        __tracebackhide__ = True
+        self.assert_called()
+        conditions = conditions_of(asked)
+        each = [_wrong(call, conditions) for call in self.calls]
+        if all(each):
+            listed = "".join(f"\n  call {number}: {'; '.join(wrong)}" for number, wrong in enumerate(each[:_LISTED], 1))
+            raise AssertionError(f"none of the {_calls(len(each))} of {self.name} is like that:{listed}")
+
+
+def _wrong(call: MockCall, conditions: list[Condition]) -> list[str]:
+    return [text for each in conditions if (text := each.difference(call))]
 
 
 def first_step(route: Script) -> Step:
@@ -248,7 +274,8 @@ def conditions_of(asked: RouteOptions) -> list[Condition]:
     """
     unknown = sorted(set(asked) - _KNOWN)
     if unknown:
-        raise TypeError(f"there is no option {unknown[0]!r}: the options are {', '.join(sorted(_KNOWN))}")
+        hint = _OF_RESPONSES if unknown[0] in _FOR_REPLY else f"the options are {', '.join(sorted(_KNOWN))}"
+        raise TypeError(f"a route has no option {unknown[0]!r}: {hint}")
     found: list[Condition] = []
     if "host" in asked:
         found.append(matching.host_is(asked["host"]))
@@ -265,6 +292,11 @@ def conditions_of(asked: RouteOptions) -> list[Condition]:
     return found
 
 
+_FOR_REPLY = frozenset(
+    "status status_code text body payload content_type delay sse ndjson retry_after cut times repeat reply respond "
+    "return_value side_effect callback exception timeout trailers".split()
+)
+_OF_RESPONSES = "what it responds with goes into .reply(...), as in api_mock.get('/users').reply(503)"
 _KNOWN = frozenset({"host", "params", "headers", "json", "data", "files", "content", "match"})
 
 
@@ -275,12 +307,16 @@ def _contents(call: MockCall) -> Any:
 
 
 def named(method: str | None, url: str | Pattern[str] | None, conditions: list[Condition]) -> str:
-    """Return what messages call a route."""
-    place = matching.shown(url) if url is not None and not isinstance(url, str) else url or "any URL"
-    bodies = [
-        each.asked for each in conditions if each.part in {"body", "query", "headers"} and each.asked not in place
-    ]
-    more = f" ({', '.join(bodies)})" if bodies else ""
+    """Return what messages call a route.
+
+    Args:
+        method: Its method, or what it is.
+        url: Its URL.
+        conditions: What it asks beside them.
+    """
+    place = matching.shown(url) if url is not None and not isinstance(url, str) else redact_url(url or "any URL")
+    asked = [f"host {each.asked}" if each.part == "host" else each.asked for each in conditions if each.asked]
+    more = f" ({', '.join(asked)})" if asked else ""
     return f"{method or 'any method'} {place}{more}"
 
 

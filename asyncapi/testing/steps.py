@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from math import inf
 from typing import TYPE_CHECKING, Any
 
+from multidict import CIMultiDict
+
 from asyncapi.errors import ConfigError, ConnectError, ProtocolError, RequestTimeout, TLSError
 from asyncapi.messages.response import Response
 from asyncapi.testing.replies import reply
@@ -28,6 +30,7 @@ _FAULTS: dict[str, Callable[[Request], Exception]] = {
     "connect timeout": lambda request: RequestTimeout("mock: no connection in time", phase="connect", request=request),
     "timeout": lambda request: RequestTimeout("mock: no response in time", phase="headers", request=request),
     "dropped": lambda request: ProtocolError("mock: the connection was closed before a response came", request=request),
+    "reset": lambda request: ProtocolError("mock: the connection was reset by the peer", request=request),
 }
 FAULTS: tuple[str, ...] = (*_FAULTS, "truncated", "stalled")
 """The faults by name, as `Route.fail` describes them."""
@@ -48,6 +51,14 @@ class Step:
     times: float = inf
     delay: float = 0.0
     taken: int = 0
+
+    def __post_init__(self) -> None:
+        """Check the delay.
+
+        Raises:
+            ConfigError: It is none.
+        """
+        _number("delay", self.delay)
 
     async def respond(self, call: MockCall) -> Made:
         """Make the response of a call, or raise the fault."""
@@ -85,19 +96,43 @@ def scripted(
         return _given(first)
     if not 200 <= first <= 599:  # noqa: PLR2004 - final statuses, RFC 9110 section 15
         raise ConfigError(f"reply({first}): give a status from 200 to 599")
-    fields = dict(headers or {})
+    fields = _fields(headers)
     if retry_after is not None:
-        fields["Retry-After"] = f"{retry_after:g}"
+        fields["Retry-After"] = f"{_number('retry_after', retry_after):g}"
     kind, pieces = _body(content, text, sse, ndjson)
     if kind and not any(name.lower() == "content-type" for name in fields):
         fields["Content-Type"] = kind
 
-    def make(_: MockCall) -> Response:
+    def make(_: object = None) -> Response:
         body = pieces() if callable(pieces) else pieces
         made = reply(first, json=json, content=body, headers=fields, trailers=trailers)
-        return made if cut is None else reply(first, content=_cut(made, cut), headers=dict(made.headers))
+        return made if cut is None else reply(first, content=_cut(made, cut), headers=made.headers)
 
+    if not callable(pieces):
+        try:
+            make()  # to find out now what makes no sense
+        except ConfigError:
+            raise
+        except (TypeError, ValueError) as error:
+            raise ConfigError(f"reply(json=...): no JSON can be made of it: {error}") from error
     return make
+
+
+def _number(name: str, value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < inf:
+        raise ConfigError(f"{name}={value!r}: give a number of seconds, at least 0")
+    return value
+
+
+def _fields(headers: Any) -> CIMultiDict[str]:
+    """Return headers, of which one may come several times: pairs, or a multidict."""
+    try:
+        fields = CIMultiDict[str](headers or {})
+    except (TypeError, ValueError):
+        fields = CIMultiDict({"": 0})  # type: ignore[dict-item]
+    if not all(isinstance(name, str) and isinstance(value, str) and name for name, value in fields.items()):
+        raise ConfigError(f"headers={headers!r:.80}: give names and values as text, or pairs of them")
+    return fields
 
 
 def _given(first: Any) -> Callable[[MockCall], Made | Awaitable[Made]]:
@@ -121,9 +156,12 @@ async def _called(function: Callable[..., Any], call: MockCall) -> Made:
     parts: dict[str, Any] = {name: value for name, value in call.path_params.items() if name in named}
     if "call" in named and len(named) > 1:
         parts["call"] = call
-    made = function(call.request, **parts)
-    if inspect.isawaitable(made):
-        made = await made
+    try:
+        made = function(*_request_for(function, named, call, parts), **parts)
+        if inspect.isawaitable(made):
+            made = await made
+    except OSError as error:
+        raise _translated(error, call.request) from error
     if isinstance(made, Response | MockSocket):
         return made
     if isinstance(made, dict | list) or hasattr(made, "model_dump"):
@@ -134,6 +172,22 @@ async def _called(function: Callable[..., Any], call: MockCall) -> Made:
     )
 
 
+def _request_for(
+    function: Callable[..., Any], named: Mapping[str, inspect.Parameter], call: MockCall, parts: Mapping[str, Any]
+) -> tuple[Request, ...]:
+    """Return what a function gets by position: the request, unless it takes nothing."""
+    free = [each for each in named.values() if each.name not in parts]
+    missing = [each.name for each in free[1:] if each.default is each.empty and each.kind in _SINGLE]
+    if missing:
+        known = ", ".join([*call.path_params, "call"])
+        name = getattr(function, "__name__", "the function")
+        raise ConfigError(f"{name}() wants {', '.join(missing)}: a function gets the request, and may name {known}")
+    return (call.request,) if free else ()
+
+
+_SINGLE = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+
+
 def failing(what: Any) -> Callable[[MockCall], Made | Awaitable[Made]]:
     """Return what raises a fault: one of `FAULTS`, an exception, or its class.
 
@@ -141,6 +195,7 @@ def failing(what: Any) -> Callable[[MockCall], Made | Awaitable[Made]]:
         ConfigError: There is no such fault.
     """
     if isinstance(what, str):
+        what = " ".join(what.lower().replace("-", " ").replace("_", " ").split())
         if what == "stalled":
             return _stalled
         if what == "truncated":
@@ -152,6 +207,8 @@ def failing(what: Any) -> Callable[[MockCall], Made | Awaitable[Made]]:
         return lambda call: _raise(_translated(what(), call.request))
     if isinstance(what, BaseException):
         return lambda call: _raise(_translated(what, call.request))
+    if type(what) is int:
+        raise ConfigError(f"fail({what}): a status goes into reply({what}); fail() is for what fails without a response")
     raise ConfigError(f"fail({what!r:.60}): give the name of a fault, or an exception")
 
 

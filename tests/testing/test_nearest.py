@@ -22,7 +22,7 @@ def call(method="GET", url="https://h/users/1", content=b"", **headers):
         (call(url="https://h/user/1"), "GET /users/{id}", "the path is /user/1, not /users/{id}"),
         (call("POST", "https://h/orders", b'{"n": 2}'), "POST /orders (json)", "in the JSON body, $.n is 2, not 1"),
         (call(url="https://h/search?q=b"), "GET /search (q='a')", "query parameter q is 'b', not 'a'"),
-        (call(url="https://h/private"), "GET /private (X-A=)", "header X-A is missing"),
+        (call(url="https://h/private"), "GET /private (header X-A: '1')", "header X-A is missing"),
     ],
     ids=str,
 )

@@ -22,7 +22,7 @@ from asyncapi.testing.cassettes import conditions
 from asyncapi.testing.cassettes.masking import Secrets
 from asyncapi.testing.cassettes.tape import Tape
 from asyncapi.testing.cassettes.tape_transport import TapeTransport
-from asyncapi.testing.mocked_api import UnmatchedCall
+from asyncapi.testing.nearest import UnmatchedCall, message_of, told
 from asyncapi.transports import interception
 
 if TYPE_CHECKING:
@@ -139,7 +139,7 @@ class Cassette:
     @property
     def problems(self) -> list[str]:
         """What no exchange fitted, as messages."""
-        return [str(problem) for problem in self._tape.problems]
+        return [message_of(problem) for problem in self._tape.problems]
 
     def transport(self, transport: Transport | str | None = None) -> Transport:
         """Make a transport for one client, which records and replays here at all times.
@@ -191,13 +191,13 @@ class Cassette:
         if len(problems) == 1:
             raise problems[0]
         if problems:
-            raise UnmatchedCall("\n".join(map(str, problems)))
+            raise UnmatchedCall(told([message_of(problem) for problem in problems]))
 
     def excuse(self, error: BaseException | None = None) -> list[str]:
         """Drop what `check` would tell, and return the problems but for this error: the test has failed anyway."""
-        told = [str(problem) for problem in self._tape.problems if problem is not error]
+        others = [message_of(problem) for problem in self._tape.problems if problem is not error]
         self._tape.problems.clear()
-        return told
+        return others
 
     def closed(self, *, failed: bool) -> None:
         """Take in that a client has closed the transport that was made for it: write, if no `stop` will do that.

@@ -19,7 +19,7 @@ from urllib.parse import parse_qsl, unquote
 
 from yarl import URL
 
-from asyncapi.redact import MASK, redact_url
+from asyncapi.redact import MASK, is_secret_field, redact_url
 from asyncapi.testing.matching import Condition, shown
 
 if TYPE_CHECKING:
@@ -124,6 +124,8 @@ def unlike(recorded: Any, sent: Any, ignored: Collection[str], place: str = "$")
     alike = type(recorded) is type(sent) or (not isinstance(recorded, bool) and not isinstance(sent, bool))
     if alike and same(recorded, sent):
         return ""
+    if is_secret_field(place.rpartition(".")[2]):
+        return f"{place} differs (it is named like a secret, and not shown)"
     return f"{place} is {shown(sent)}, not {shown(recorded)}"
 
 

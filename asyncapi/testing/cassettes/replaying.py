@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from asyncapi.messages.request import Request
     from asyncapi.testing.cassettes.exchange import Exchange
-    from asyncapi.testing.mocked_api import UnmatchedCall
+    from asyncapi.testing.nearest import UnmatchedCall
     from asyncapi.transports.mock_socket import MockSocket, Peer
 
     Complain = Callable[[str], UnmatchedCall]

@@ -7,7 +7,6 @@ from heapq import nlargest
 from os.path import commonprefix
 from typing import TYPE_CHECKING
 
-from asyncapi.redact import redact_url
 from asyncapi.testing.nearest import nearest
 
 if TYPE_CHECKING:
@@ -33,7 +32,7 @@ class _Candidate:
 
 def why_unmatched(call: MockCall, index: Index, path: Path, mode: str, *, exists: bool) -> str:
     """Return the message of an attempt that no exchange fits."""
-    what = f"{'WebSocket' if call.is_handshake else call.method} {redact_url(call.request.target)}"
+    what = call.line
     if not exists:
         return f"cassette: {what}: there is no {path}, and mode {mode!r} records nothing: record it with mode 'once'"
     lines = [f"cassette: no exchange of {path} is left for {what}"]
