@@ -91,8 +91,7 @@ def unlike(expected: Any, value: Any, place: str = "$") -> str:
             return f"{place} has {len(value)} elements, not {len(expected)}"
         pairs = enumerate(zip(expected, value, strict=True))
         return next((text for at, (one, other) in pairs if (text := unlike(one, other, f"{place}[{at}]"))), "")
-    same = expected is value if isinstance(expected, bool) or expected is None else fits(expected, value)
-    if same:
+    if expected is value if isinstance(expected, bool) or expected is None else fits(expected, value):
         return ""
     secret = isinstance(value, str) and is_secret_field(place.rpartition(".")[2])
     return _HIDDEN.format(place) if secret else f"{place} is {shown(value)}, not {shown(expected)}"
@@ -104,7 +103,7 @@ def method_is(method: str) -> Condition:
     Raises:
         ConfigError: It is none.
     """
-    if not isinstance(method, str) or re.fullmatch(r"[A-Za-z][\w-]*", method) is None:
+    if re.fullmatch(r"[A-Za-z][\w-]*", str(method)) is None:
         raise ConfigError(f"{method!r}: give an HTTP method, as in route('GET', '/users')")
     wanted = method.upper()
     return Condition(
@@ -160,8 +159,10 @@ def host_is(host: str) -> Condition:
     Raises:
         ConfigError: It is no host.
     """
-    if not isinstance(host, str) or not host or "/" in host:
-        raise ConfigError(f"{host!r}: give a host, perhaps with its port, as in 'api.example.com' or '*.example.com:8443'")
+    if not host or "/" in str(host):
+        raise ConfigError(
+            f"{host!r}: give a host, perhaps with its port, as in 'api.example.com' or '*.example.com:8443'"
+        )
     wanted = host.lower()
     ported = re.search(r":\d+$", wanted) is not None
 
@@ -185,7 +186,8 @@ def path_is(template: str) -> Condition:
         raise ConfigError(f"{template!r}: give each {{name}} another name, which begins with a letter")
     if "{" in _SLOT.sub("", template) or "}" in _SLOT.sub("", template):
         raise ConfigError(
-            f"{template!r}: a {{name}} has letters, digits and underscores; a brace of the path itself is written %7B or %7D"
+            f"{template!r}: a {{name}} has letters, digits and underscores; a brace of the path itself is "
+            "written %7B or %7D"
         )
     pattern, at = "", 0
     for slot in _SLOT.finditer(template):
@@ -313,4 +315,6 @@ def predicate(match: Callable[[Any], object]) -> Condition:
     if not callable(match):
         raise ConfigError(f"match={match!r:.80}: give a function of the request")
     name = getattr(match, "__name__", repr(match))
-    return Condition("body", f"match={name}", lambda call: "" if match(call.request) else f"match={name} returned something false")
+    return Condition(
+        "body", f"match={name}", lambda call: "" if match(call.request) else f"match={name} returned something false"
+    )

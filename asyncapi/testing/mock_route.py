@@ -6,7 +6,6 @@ from math import inf
 from typing import TYPE_CHECKING, Any, Self, Unpack
 
 from asyncapi.errors import ConfigError
-from asyncapi.redact import redact_url
 from asyncapi.testing import matching
 from asyncapi.testing.mock_calls import Calls
 from asyncapi.testing.steps import Step, failing, scripted
@@ -14,7 +13,6 @@ from asyncapi.transports.mock_socket import MockSocket
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, Callable, Iterable, Mapping
-    from re import Pattern
 
     from asyncapi.testing.matching import Condition
     from asyncapi.testing.mock_calls import MockCall
@@ -292,10 +290,11 @@ def conditions_of(asked: RouteOptions) -> list[Condition]:
     return found
 
 
-_FOR_REPLY = frozenset(
-    "status status_code text body payload content_type delay sse ndjson retry_after cut times repeat reply respond "
-    "return_value side_effect callback exception timeout trailers".split()
-)
+_FOR_REPLY = frozenset({
+    "status", "status_code", "text", "body", "payload", "content_type", "delay", "sse", "ndjson", "retry_after",
+    "cut", "trailers", "times", "repeat", "reply", "respond", "return_value", "side_effect", "callback", "exception",
+    "timeout",
+})  # fmt: skip
 _OF_RESPONSES = "what it responds with goes into .reply(...), as in api_mock.get('/users').reply(503)"
 _KNOWN = frozenset({"host", "params", "headers", "json", "data", "files", "content", "match"})
 
@@ -304,20 +303,6 @@ def _contents(call: MockCall) -> Any:
     from multidict import MultiDict  # noqa: PLC0415 - rarely needed
 
     return MultiDict((name, file.content) for name, file in call.files.items())
-
-
-def named(method: str | None, url: str | Pattern[str] | None, conditions: list[Condition]) -> str:
-    """Return what messages call a route.
-
-    Args:
-        method: Its method, or what it is.
-        url: Its URL.
-        conditions: What it asks beside them.
-    """
-    place = matching.shown(url) if url is not None and not isinstance(url, str) else redact_url(url or "any URL")
-    asked = [f"host {each.asked}" if each.part == "host" else each.asked for each in conditions if each.asked]
-    more = f" ({', '.join(asked)})" if asked else ""
-    return f"{method or 'any method'} {place}{more}"
 
 
 def _calls(number: int) -> str:

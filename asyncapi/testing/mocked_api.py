@@ -16,8 +16,8 @@ from asyncapi.errors import ConfigError
 from asyncapi.messages.response import Response
 from asyncapi.testing import matching
 from asyncapi.testing.carrying import LOOP_CLOCK, chaotic, received
-from asyncapi.testing.mock_calls import Calls, MockCall
 from asyncapi.testing.coded_bodies import decoded
+from asyncapi.testing.mock_calls import Calls, MockCall
 from asyncapi.testing.nearest import MOST_EXPLAINED, UnmatchedCall, message_of, told, why_unmatched, why_used_up
 from asyncapi.testing.route_methods import RouteMethods
 from asyncapi.transports import interception
@@ -147,7 +147,9 @@ class APIMock(RouteMethods):
         for route in idle:
             route.required = False
         if idle:
-            raise AssertionError(f"api_mock: never called, although the test declares it:\n{_names(idle)}\n{_NOT_REQUIRED}")
+            raise AssertionError(
+                f"api_mock: never called, although the test declares it:\n{_names(idle)}\n{_NOT_REQUIRED}"
+            )
 
     def excuse(self, error: BaseException | None = None) -> list[str]:
         """Drop what `check` would tell, and return the problems but for this error: the test has failed anyway."""

@@ -5,12 +5,13 @@ from __future__ import annotations
 from difflib import SequenceMatcher
 from typing import TYPE_CHECKING, Protocol
 
-from asyncapi.redact import MASK, is_secret
+from asyncapi.redact import MASK, is_secret, redact_url
 from asyncapi.testing.matching import shown
 from asyncapi.testing.traces import origin
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from re import Pattern
 
     from asyncapi.testing.matching import Condition
     from asyncapi.testing.mock_calls import MockCall
@@ -107,6 +108,20 @@ def told(problems: Sequence[str]) -> str:
     """Return several problems as one message: the first of them, and how many more there are."""
     left = len(problems) - _TOLD
     return "\n".join([*problems[:_TOLD], *([f"and {left:,} more calls like these"] if left > 0 else [])])
+
+
+def named(method: str | None, url: str | Pattern[str] | None, conditions: list[Condition]) -> str:
+    """Return what messages call a route.
+
+    Args:
+        method: Its method, or what it is.
+        url: Its URL.
+        conditions: What it asks beside them.
+    """
+    place = shown(url) if url is not None and not isinstance(url, str) else redact_url(url or "any URL")
+    asked = [f"host {each.asked}" if each.part == "host" else each.asked for each in conditions if each.asked]
+    more = f" ({', '.join(asked)})" if asked else ""
+    return f"{method or 'any method'} {place}{more}"
 
 
 def _body(call: MockCall) -> str:

@@ -94,8 +94,8 @@ def api_clock(request: pytest.FixtureRequest) -> Iterator[SystemTime]:
         yield time
     if not time.runs and iscoroutinefunction(getattr(request.node, "obj", None)):
         warnings.warn(
-            f"{request.node.name}: an async test lives in real time; api_clock.run(...) makes it virtual, in a plain test "
-            "(`def`, not `async def`)",
+            f"{request.node.name}: an async test lives in real time; api_clock.run(...) makes it virtual, in a plain "
+            "test (`def`, not `async def`)",
             stacklevel=1,
         )
 

@@ -6,7 +6,8 @@ import sys
 from typing import TYPE_CHECKING, Any, TypeVar, Unpack
 
 from asyncapi.testing import matching
-from asyncapi.testing.mock_route import Route, Script, conditions_of, named
+from asyncapi.testing.mock_route import Route, Script, conditions_of
+from asyncapi.testing.nearest import named
 from asyncapi.testing.rpc_route import RPCRoute
 from asyncapi.testing.traces import is_ours, place_of
 

@@ -8,15 +8,14 @@ from dataclasses import dataclass
 from math import inf
 from typing import TYPE_CHECKING, Any
 
-from multidict import CIMultiDict
-
 from asyncapi.errors import ConfigError, ConnectError, ProtocolError, RequestTimeout, TLSError
 from asyncapi.messages.response import Response
 from asyncapi.testing.replies import reply
+from asyncapi.testing.reply_parts import body, broken, cut_off, fields_of, number
 from asyncapi.transports.mock_socket import MockSocket
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Mapping
+    from collections.abc import Awaitable, Callable, Iterable, Mapping
 
     from asyncapi.messages.request import Request
     from asyncapi.testing.mock_calls import MockCall
@@ -58,7 +57,7 @@ class Step:
         Raises:
             ConfigError: It is none.
         """
-        _number("delay", self.delay)
+        number("delay", self.delay)
 
     async def respond(self, call: MockCall) -> Made:
         """Make the response of a call, or raise the fault."""
@@ -96,43 +95,35 @@ def scripted(
         return _given(first)
     if not 200 <= first <= 599:  # noqa: PLR2004 - final statuses, RFC 9110 section 15
         raise ConfigError(f"reply({first}): give a status from 200 to 599")
-    fields = _fields(headers)
+    fields = fields_of(headers)
     if retry_after is not None:
-        fields["Retry-After"] = f"{_number('retry_after', retry_after):g}"
-    kind, pieces = _body(content, text, sse, ndjson)
-    if kind and not any(name.lower() == "content-type" for name in fields):
-        fields["Content-Type"] = kind
+        fields["Retry-After"] = f"{number('retry_after', retry_after):g}"
+    kind, pieces = body(content, text, sse, ndjson)
+    if kind:
+        fields.setdefault("Content-Type", kind)
 
     def make(_: object = None) -> Response:
-        body = pieces() if callable(pieces) else pieces
-        made = reply(first, json=json, content=body, headers=fields, trailers=trailers)
-        return made if cut is None else reply(first, content=_cut(made, cut), headers=made.headers)
+        whole = pieces() if callable(pieces) else pieces
+        made = reply(first, json=json, content=whole, headers=fields, trailers=trailers)
+        return made if cut is None else reply(first, content=cut_off(made, cut), headers=made.headers)
 
     if not callable(pieces):
-        try:
-            make()  # to find out now what makes no sense
-        except ConfigError:
-            raise
-        except (TypeError, ValueError) as error:
-            raise ConfigError(f"reply(json=...): no JSON can be made of it: {error}") from error
+        _try(make)
     return make
 
 
-def _number(name: str, value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < inf:
-        raise ConfigError(f"{name}={value!r}: give a number of seconds, at least 0")
-    return value
+def _try(make: Callable[[], object]) -> None:
+    """Find out where it is written what makes no sense, and not when a call comes.
 
-
-def _fields(headers: Any) -> CIMultiDict[str]:
-    """Return headers, of which one may come several times: pairs, or a multidict."""
+    Raises:
+        ConfigError: That.
+    """
     try:
-        fields = CIMultiDict[str](headers or {})
-    except (TypeError, ValueError):
-        fields = CIMultiDict({"": 0})  # type: ignore[dict-item]
-    if not all(isinstance(name, str) and isinstance(value, str) and name for name, value in fields.items()):
-        raise ConfigError(f"headers={headers!r:.80}: give names and values as text, or pairs of them")
-    return fields
+        make()
+    except ConfigError:
+        raise
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"reply(json=...): no JSON can be made of it: {error}") from error
 
 
 def _given(first: Any) -> Callable[[MockCall], Made | Awaitable[Made]]:
@@ -199,7 +190,7 @@ def failing(what: Any) -> Callable[[MockCall], Made | Awaitable[Made]]:
         if what == "stalled":
             return _stalled
         if what == "truncated":
-            return lambda _: reply(content=_broken(b'{"', "2"), headers={"Content-Type": "application/json"})
+            return lambda _: reply(content=broken(b'{"', "2"), headers={"Content-Type": "application/json"})
         if what not in _FAULTS:
             raise ConfigError(f"fail({what!r}): the faults are {', '.join(map(repr, FAULTS))}; or give an exception")
         return lambda call: _raise(_FAULTS[what](call.request))
@@ -208,7 +199,9 @@ def failing(what: Any) -> Callable[[MockCall], Made | Awaitable[Made]]:
     if isinstance(what, BaseException):
         return lambda call: _raise(_translated(what, call.request))
     if type(what) is int:
-        raise ConfigError(f"fail({what}): a status goes into reply({what}); fail() is for what fails without a response")
+        raise ConfigError(
+            f"fail({what}): a status goes into reply({what}); fail() is for what fails without a response"
+        )
     raise ConfigError(f"fail({what!r:.60}): give the name of a fault, or an exception")
 
 
@@ -232,63 +225,3 @@ async def _stalled(_: MockCall) -> Made:
     """Respond never: the limit of the attempt, or the deadline, ends it."""
     await asyncio.get_running_loop().create_future()
     raise AssertionError
-
-
-def _body(
-    content: Any, text: str | None, sse: Iterable[Any] | None, ndjson: Iterable[Any] | None
-) -> tuple[str, bytes | Callable[[], AsyncIterable[bytes]]]:
-    """Return the Content-Type of a body ("" for none), and its bytes, or what makes its pieces for each call."""
-    if text is not None:
-        return "text/plain; charset=utf-8", text.encode()
-    if sse is not None:
-        events = [_event(each) for each in sse]
-        return "text/event-stream", lambda: _each(events)
-    if ndjson is not None:
-        lines = [_json(each) + b"\n" for each in ndjson]
-        return "application/x-ndjson", lambda: _each(lines)
-    if content is None:
-        return "", b""
-    if isinstance(content, bytes):
-        return "", content
-    if isinstance(content, list | tuple) and all(isinstance(piece, bytes) for piece in content):
-        return "", lambda: _each(content)
-    if callable(content):
-        return "", content
-    raise ConfigError(
-        f"reply(content={content!r:.60}): give bytes, a list of pieces, or a function that returns an async iterator"
-    )
-
-
-async def _each(pieces: Iterable[bytes]) -> AsyncIterator[bytes]:
-    for piece in pieces:
-        yield piece
-
-
-def _json(data: Any) -> bytes:
-    from pydantic_core import to_json  # noqa: PLC0415 - it takes long
-
-    return to_json(data)
-
-
-def _event(event: Any) -> bytes:
-    """Write a server-sent event: a text, or fields (`data` is JSON where it is no text)."""
-    fields = dict(event) if isinstance(event, dict) and "data" in event else {"data": event}
-    data = fields.pop("data")
-    text = data if isinstance(data, str) else _json(data).decode()
-    lines = [f"{name}: {value}" for name, value in fields.items()]
-    return ("\n".join([*lines, *(f"data: {line}" for line in text.split("\n"))]) + "\n\n").encode()
-
-
-async def _broken(content: bytes, promised: str) -> AsyncIterator[bytes]:
-    if content:
-        yield content
-    raise ProtocolError(f"mock: the connection was closed after {promised} bytes of the response body")
-
-
-def _cut(response: Response, cut: int) -> AsyncIterator[bytes]:
-    """Break a body off after this many bytes."""
-    if response.open_body is not None:
-        raise ConfigError("reply(cut=...): a stream is cut by an error that its source raises")
-    if not 0 <= cut < len(response.content):
-        raise ConfigError(f"reply(cut={cut}): the body has {len(response.content)} bytes; cut it before its end")
-    return _broken(response.content[:cut], f"{cut} of {len(response.content)}")

@@ -121,6 +121,10 @@ def unlike(recorded: Any, sent: Any, ignored: Collection[str], place: str = "$")
             return f"{place} has {len(sent)} elements, not {len(recorded)}"
         pairs = enumerate(zip(recorded, sent, strict=True))
         return next((text for at, (a, b) in pairs if (text := unlike(a, b, ignored, f"{place}[{at}]"))), "")
+    return _unlike_values(recorded, sent, place)
+
+
+def _unlike_values(recorded: Any, sent: Any, place: str) -> str:
     alike = type(recorded) is type(sent) or (not isinstance(recorded, bool) and not isinstance(sent, bool))
     if alike and same(recorded, sent):
         return ""

@@ -4,8 +4,8 @@ Rules:
 1. The key to the letter has the query and the body as they are, but for a multipart boundary.
 2. The loose key has queries and forms in any order, JSON as data, without the names that are ignored; and one mask for
    all secrets that are known by their names. Both sides are masked the same way.
-3. Two requests that `conditions` finds alike may have different loose keys where a mask was found by its value, or where
-   the body of one has no kind. Requests with equal keys are alike, but for what a mask hides.
+3. Two requests that `conditions` finds alike may have different loose keys where a mask was found by its value, or
+   where the body of one has no kind. Requests with equal keys are alike, but for what a mask hides.
 """
 
 from __future__ import annotations
@@ -109,13 +109,13 @@ class Keys:
         """Return the key of all requests with this method, host and path."""
         url = asked.url
         each = {
-            "method": lambda: asked.method,
-            "scheme": lambda: conditions.scheme_of(url),
-            "host": lambda: (url.raw_host or "").lower(),
-            "port": lambda: str(url.port),
-            "path": lambda: conditions.path_of(url),
+            "method": asked.method,
+            "scheme": conditions.scheme_of(url),
+            "host": (url.raw_host or "").lower(),
+            "port": url.port,
+            "path": conditions.path_of(url),
         }
-        return (asked.handshake, *(make() for part, make in each.items() if part in self._parts))
+        return (asked.handshake, *(value for part, value in each.items() if part in self._parts))
 
     def letter(self, asked: Asked) -> Hashable:
         """Return the key of equal requests (rule 1)."""

@@ -62,9 +62,7 @@ class Secrets:
         alike: Whether all masks are the same, to compare; nothing that was masked is looked for elsewhere then.
     """
 
-    def __init__(
-        self, mask: Any = (), keep: Iterable[str] = (), taken: int = 0, *, alike: bool = False
-    ) -> None:
+    def __init__(self, mask: Any = (), keep: Iterable[str] = (), taken: int = 0, *, alike: bool = False) -> None:
         mask = [mask] if isinstance(mask, str | re.Pattern) or callable(mask) else list(mask)
         self._names = {each.lower() for each in mask if isinstance(each, str)}
         self._patterns = [each for each in mask if isinstance(each, re.Pattern)]

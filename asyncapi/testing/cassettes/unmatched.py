@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from heapq import nlargest
-from os.path import commonprefix
+from os.path import commonpath
 from typing import TYPE_CHECKING
 
 from asyncapi.testing.nearest import nearest
@@ -59,6 +59,6 @@ def _nearby(call: MockCall, index: Index) -> list[tuple[int, Exchange]]:
 
     def likeness(numbered: tuple[int, Exchange]) -> tuple[bool, int]:
         exchange = numbered[1]
-        return exchange.url == url, len(commonprefix((exchange.url, url)))
+        return exchange.url == url, len(commonpath((exchange.url, url)))
 
     return sorted(nlargest(_COMPARED, enumerate(index.exchanges, 1), key=likeness))
