@@ -78,7 +78,7 @@ def test_of_many_problems_the_first_are_told():
 
 async def test_of_thousands_of_calls_without_a_route_the_first_are_explained():
     mock = APIMock()
-    with mock, suppress(UnmatchedCall):
+    with suppress(UnmatchedCall), mock:
         mock.get("/a", required=False)
         async with Client("https://h", retry=None) as api:
             for number in range(100):
