@@ -48,6 +48,7 @@ class Asked:
         body: The body, or what stands for a large one; None where it is not compared.
         soft: Headers that needn't be the same; the credential is the last.
         hidden: What a credential has added to it.
+        filtered: As of an `Exchange`.
     """
 
     method: str
@@ -58,6 +59,7 @@ class Asked:
     body: bytes | None
     soft: tuple[str, ...]
     hidden: tuple[str, ...] = ()
+    filtered: bool = False
 
 
 def of_exchange(exchange: Exchange) -> Asked:
@@ -72,6 +74,7 @@ def of_exchange(exchange: Exchange) -> Asked:
         kind,
         None if exchange.partial or exchange.websocket else body,
         tuple(conditions.normal_kind(exchange.first(name, sent=True)) for name in _SOFT),
+        filtered=exchange.filtered,
     )
 
 
@@ -167,6 +170,8 @@ class Keys:
 def is_doubtful(asked: Asked) -> bool:
     """Whether requests may be like this recorded one that have another loose key (rule 3)."""
     body = asked.body
+    if asked.filtered:
+        return True
     if body is None:
         return MASK in str(asked.url) or not asked.handshake
     noted = body[:1] in {b"{", b"["} and "json" not in asked.kind.lower()

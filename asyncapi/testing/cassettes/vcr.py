@@ -7,6 +7,7 @@ Rules:
    write either.
 3. The stub of aiohttp notes a request's `json=` or `data=` as data: it is compared with JSON and with forms.
 4. What a server sent twice under one name is two fields.
+5. Its filters take secrets out of what is recorded, or replace them: what is named like one is not compared.
 """
 
 from __future__ import annotations
@@ -59,6 +60,7 @@ def _exchange(row: dict[str, Any]) -> Exchange:
         content=content,
         finished=True,
         read=True,
+        filtered=True,
     )
 
 
