@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from asyncapi.messages.request import Request
     from asyncapi.messages.response import Response
-    from asyncapi.testing.mock_route import Script
+    from asyncapi.testing.script import Script
     from asyncapi.transports.mock_socket import MockSocket
 
 

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Self
 
 from asyncapi.errors import ConfigError
 from asyncapi.messages.response import Response
-from asyncapi.testing import matching
 from asyncapi.testing.carrying import LOOP_CLOCK, chaotic, received
 from asyncapi.testing.coded_bodies import decoded
+from asyncapi.testing.hosts import hosts_are
 from asyncapi.testing.mock_calls import Calls, MockCall
 from asyncapi.testing.nearest import MOST_EXPLAINED, UnmatchedCall, message_of, told, why_unmatched, why_used_up
 from asyncapi.testing.route_methods import RouteMethods
@@ -25,16 +25,15 @@ from asyncapi.transports.mock import MockTransport
 from asyncapi.transports.mock_socket import MockSocket
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from types import TracebackType
 
     from asyncapi.messages.request import Request
     from asyncapi.settings import Chaos
-    from asyncapi.testing.matching import Condition
-    from asyncapi.testing.mock_route import Script
+    from asyncapi.testing.hosts import Host
+    from asyncapi.testing.script import Script
+    from asyncapi.transports.interception import Network
     from asyncapi.types import Send, Transport
-
-_LOOPBACK = ("localhost", "127.*", "[::1]", "*.localhost")
 
 
 class APIMock(RouteMethods):
@@ -60,21 +59,23 @@ class APIMock(RouteMethods):
         self.calls: Calls = Calls()
         self.required: bool = required
         self._routes: list[Script] = []
-        self._open: list[Condition] = []  # the hosts that are not mocked
+        self._open: list[Callable[[Request], bool]] = []  # tell which requests are not mocked
         self._problems: list[AssertionError] = []
         self._chaos: Send | None = None
 
     # --- other settings ----------------------------------------------------------------------------------------
 
-    def pass_through(self, *hosts: str) -> None:
+    def pass_through(self, *hosts: Host) -> None:
         """Let calls to these hosts go to the network, where no route takes them.
 
         Args:
-            hosts: Hosts, perhaps with a port; `*` stands for any text, and "loopback" for this machine. Without any:
-                this machine.
+            hosts: Hosts, perhaps with a port; `*` stands for any text, and "loopback" for this machine; or functions of
+                a request. Without any: this machine.
+
+        Raises:
+            ConfigError: One is no host.
         """
-        for host in hosts or ("loopback",):
-            self._open += map(matching.host_is, _LOOPBACK if host == "loopback" else [host])
+        self._open.append(hosts_are(hosts or ("loopback",)))
 
     def chaos(self, settings: Chaos | str | None) -> None:
         """Have a share of the attempts fail that routes take: a `Chaos`, the name of a preset, or None for none."""
@@ -163,13 +164,16 @@ class APIMock(RouteMethods):
 
     def takes(self, request: Request) -> bool:
         """As of an `Interceptor`."""
-        call = MockCall(request, request.content if isinstance(request.content, bytes) else b"")
-        if all(host.difference(call) for host in self._open):
+        if not any(meant(request) for meant in self._open):
             return True
+        call = MockCall(request, request.content if isinstance(request.content, bytes) else b"")
         return self._route_of(call) is not None
 
-    async def send(self, request: Request, network: object = None) -> Response:  # noqa: ARG002 - it needs none
+    async def send(self, request: Request, network: Network | None = None) -> Response:
         """As of an `Interceptor`."""
+        passing = self._passing(request)
+        if passing is not None:
+            return await self._passed(passing, network)
         if request.call.before_write is not None:
             request.call.before_write()
         carrier = MockTransport(self._chaos or self._responded, clock=LOOP_CLOCK)
@@ -177,6 +181,27 @@ class APIMock(RouteMethods):
             return await carrier.send(request)
         finally:
             await carrier.aclose()
+
+    def _passing(self, request: Request) -> MockCall | None:
+        """Return a call that its route lets go to the network."""
+        call = MockCall(request, request.content if isinstance(request.content, bytes) else b"")
+        call.route = self._route_of(call)
+        return call if call.route is not None and call.route.passes else None
+
+    async def _passed(self, call: MockCall, network: Network | None) -> Response:
+        if network is None:
+            raise ConfigError("api_mock.transport has no network to pass through to: leave transport= out")
+        route = call.route
+        if route is not None:
+            route.next_step()
+            route.calls.add(call)
+        self.calls.add(call)
+        try:
+            call.response = await network(None)
+        except BaseException as error:
+            call.error = error
+            raise
+        return call.response
 
     async def _responded(self, request: Request) -> Response:
         call = await received(request)

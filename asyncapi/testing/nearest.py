@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from asyncapi.testing.matching import Condition
     from asyncapi.testing.mock_calls import MockCall
-    from asyncapi.testing.mock_route import Script
+    from asyncapi.testing.script import Script
 
 
 class UnmatchedCall(AssertionError):

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 _mocks: WeakKeyDictionary[Any, APIMock] = WeakKeyDictionary()  # test -> its mock
 _cassettes: WeakKeyDictionary[Any, Cassette] = WeakKeyDictionary()  # test -> its cassette
 _MARK = (
-    "cassette(path=None, *, mode, mask, keep, ignore, match_on, repeats, only): record calls of APIs, or replay them"
+    "cassette(path=None, *, mode, mask, keep, ignore, match_on, repeats, only, pass_through): record calls of APIs, or "
+    "replay them"
 )
 
 

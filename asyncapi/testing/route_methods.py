@@ -6,9 +6,10 @@ import sys
 from typing import TYPE_CHECKING, Any, TypeVar, Unpack
 
 from asyncapi.testing import matching
-from asyncapi.testing.mock_route import Route, Script, conditions_of
+from asyncapi.testing.mock_route import Route, conditions_of
 from asyncapi.testing.nearest import named
 from asyncapi.testing.rpc_route import RPCRoute
+from asyncapi.testing.script import Script
 from asyncapi.testing.traces import is_ours, place_of
 
 if TYPE_CHECKING:

@@ -5,8 +5,8 @@ Rules:
    Other headers are not compared: keys of idempotency, dates, traces and credentials change with every run.
 2. JSON is compared as data, a form as its fields in any order, a multipart body whatever its boundary is.
 3. A mask stands for any secret. Where several exchanges fit, one that fits to the letter goes first, then the oldest.
-4. Names that are ignored are left out of the query, of forms and of JSON, at any depth; of what others have recorded and
-   filtered, what is named like a secret, too.
+4. Names that are ignored are left out of the query, of forms and of JSON, at any depth; of what others have recorded
+   and filtered, what is named like a secret, too.
 """
 
 from __future__ import annotations
