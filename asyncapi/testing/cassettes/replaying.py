@@ -28,7 +28,7 @@ from asyncapi.transports import upload
 from asyncapi.transports.mock import body_of
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Collection
+    from collections.abc import AsyncIterator, Callable, Collection, Iterable
 
     from asyncapi.messages.request import Request
     from asyncapi.testing.cassettes.exchange import Exchange
@@ -175,6 +175,28 @@ def _socket(exchange: Exchange, ignored: Collection[str], complain: Complain) ->
     picked = exchange.first("sec-websocket-protocol")
     reason = "" if closing is None else closing.reason
     return socket(talk, close=code, reason=reason, subprotocol=picked, headers=fields)
+
+
+def check_sent(exchange: Exchange, sent: Iterable[str | bytes], ignored: Collection[str], complain: Complain) -> None:
+    """Check all that the client of a WebSocket has sent: it may close before `_socket` looks at the last message.
+
+    Args:
+        exchange: What was recorded.
+        sent: The messages.
+        ignored: Names that are not compared.
+        complain: Takes in what differs.
+    """
+    ids = _Ids(exchange.first("sec-websocket-protocol"))
+    recorded = (frame.data for frame in exchange.frames if frame.direction == SENT)
+    for number, message in enumerate(sent, 1):
+        expected = next(recorded, None)
+        if expected is None:
+            complain(f"{exchange.name}: the client sends {message!r:.100}, after all that was recorded")
+            return
+        ids.learn(expected, message)
+        if text := _unlike(ids.renamed(expected), message, ignored):
+            complain(f"{exchange.name}: message {number} of the client: {text}")
+            return
 
 
 class _Ids:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
+from asyncapi.messages.open_body import release_at_end
 from asyncapi.messages.request import Body
 from asyncapi.testing.carrying import LOOP_CLOCK, received
 from asyncapi.testing.cassettes import files
@@ -13,12 +14,13 @@ from asyncapi.testing.cassettes.index import Index
 from asyncapi.testing.cassettes.masked import masked
 from asyncapi.testing.cassettes.masking import Secrets, highest
 from asyncapi.testing.cassettes.recording import recorded
-from asyncapi.testing.cassettes.replaying import replayed
+from asyncapi.testing.cassettes.replaying import check_sent, replayed
 from asyncapi.testing.cassettes.rows import row_of
 from asyncapi.testing.cassettes.unmatched import why_unmatched
 from asyncapi.testing.nearest import MOST_EXPLAINED, UnmatchedCall
 from asyncapi.testing.rpc_wire import is_stream
 from asyncapi.transports.mock import MockTransport
+from asyncapi.transports.mock_socket import MockSocket
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Collection
@@ -28,7 +30,6 @@ if TYPE_CHECKING:
     from asyncapi.messages.response import Response
     from asyncapi.testing.mock_calls import MockCall
     from asyncapi.transports.interception import Network
-    from asyncapi.transports.mock_socket import MockSocket
 
 
 class Tape:
@@ -167,8 +168,17 @@ class Tape:
                     self.new.remove(exchange)
 
     async def _replay(self, exchange: Exchange, request: Request, call: MockCall) -> Response:
+        told, sockets = list[UnmatchedCall](), list[MockSocket]()
+
+        def complain(message: str) -> UnmatchedCall:
+            told[:] = told or [self._noted(message)]
+            return told[0]
+
         async def respond(request: Request) -> Response | MockSocket:
-            return await replayed(exchange, request, self._ignored, self._noted)
+            made = await replayed(exchange, request, self._ignored, complain)
+            if isinstance(made, MockSocket):
+                sockets.append(made)
+            return made
 
         if request.call.before_write is not None:
             request.call.before_write()
@@ -178,6 +188,8 @@ class Tape:
             response = await carrier.send(whole)
         finally:
             await carrier.aclose()
+        if sockets:
+            release_at_end(response, lambda _: check_sent(exchange, sockets[0].sent, self._ignored, complain))
         response.request, response.target, response.http_version = request, request.target, exchange.version
         return response
 

@@ -7,7 +7,19 @@ from typing import Annotated, Any
 import pytest
 
 from asyncapi import (
-    API, Bearer, Body, Client, Form, GraphQL, GraphQLError, OAuth2ClientCredentials, PageNumber, Response, Upload, get, post,
+    API,
+    Bearer,
+    Body,
+    Client,
+    Form,
+    GraphQL,
+    GraphQLError,
+    OAuth2ClientCredentials,
+    PageNumber,
+    Response,
+    Upload,
+    get,
+    post,
 )  # fmt: skip
 from asyncapi.bulk import Job
 from asyncapi.bulk import run as run_job
@@ -64,7 +76,8 @@ async def test_graphql_is_told_apart_by_document_and_variables(tape, api):
         async with Client(api.url) as client:
             gql = GraphQL(client, "/graphql")
             names = [
-                await gql.query("query User($id: ID!) { user(id: $id) { name } }", {"id": number}) for number in (2, 1, 3)
+                await gql.query("query User($id: ID!) { user(id: $id) { name } }", {"id": number})
+                for number in (2, 1, 3)
             ]
             renamed = await gql.mutate('mutation { rename(name: "Ada", password: "s3cret-1") { name } }')
             with pytest.raises(GraphQLError) as failed:
@@ -98,7 +111,12 @@ async def test_a_bulk_job_replays_row_by_row(tape, api, tmp_path):
         summary = await run_job(Job(urls, str(out), overwrite=True, concurrency=8))
         rows = [json.loads(line) for line in out.read_text().splitlines()]
         failed = [json.loads(line) for path in tmp_path.glob("*.failed*") for line in path.read_text().splitlines()]
-        return summary.ok, summary.failed, sorted((row["id"], row["data"]["id"]) for row in rows if row["ok"]), len(failed)
+        return (
+            summary.ok,
+            summary.failed,
+            sorted((row["id"], row["data"]["id"]) for row in rows if row["ok"]),
+            len(failed),
+        )
 
     first, second = await twice(tape, api, program)
     assert first == second
