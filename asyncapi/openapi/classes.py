@@ -225,8 +225,10 @@ class Schemas:
                     made["required"].append(name)
         if not made["required"]:
             del made["required"]
-        if more is False or schema.get("additionalProperties") is True or isinstance(more, dict):
-            made["additionalProperties"] = more is not False
+        if more is False or schema.get("additionalProperties") is True:
+            made["additionalProperties"] = more
+        elif isinstance(more := dialect.beside_properties(schema), dict):
+            made["additionalProperties"] = self.clean(more, f"{hint}Value", sent=sent) or True
         return {**made, **dialect.said(schema)}
 
     def _property(self, schema: Any, hint: str, required: bool, *, sent: bool) -> Schema:

@@ -238,10 +238,14 @@ def _raises(draft: _Draft) -> list[str]:
             name = "ClientError" if code.startswith("4") else "ServerError"
         model = draft.failures.models.get(code)
         phrase = said or _phrase(code)
-        detail = f" Its `.detail` is a {model}." if model is not None else ""
+        detail = f" Its `.detail` is {_article(model)} {model}." if model is not None else ""
         label = name if code.upper() in _BY_STATUS else f"{name} ({code})"
         told[label] = f"{sentence(phrase)}{detail}".strip()
     return _section("Raises", told)
+
+
+def _article(model: str) -> str:
+    return "an" if model[0] in "AEIOU" else "a"
 
 
 def _phrase(code: str) -> str:

@@ -50,6 +50,31 @@ def words(text: str) -> list[str]:
     return [word for part in found for word in _CAMEL.split(part)]
 
 
+_ONE_WORD = {"OAuth": "Oauth", "OpenID": "Openid", "GraphQL": "Graphql", "GitHub": "Github", "IPv": "Ipv"}
+_PLURAL = re.compile(r"[A-Z]{2,}s(?![a-z])")  # IDs, URLs
+_SIGNS = {"+": "plus", "-": "minus", "*": "star", "<": "less", ">": "greater", "=": "equal", "!": "not", "%": "percent",
+          "/": "slash", "&": "and", "|": "or", "~": "tilde", "^": "caret", "#": "hash", "@": "at", "$": "dollar",
+          ".": "dot", ",": "comma", ":": "colon", ";": "semicolon", "?": "question", "_": "underscore", " ": "space"}  # fmt: skip
+
+
+def member_names(values: Iterable[str | int]) -> list[str]:
+    """Return the names of an enum's members, each once: `IN_PROGRESS`, `PLUS_1` for "+1", `EMPTY` for ""."""
+    scope = Names(frozenset({"_", "MRO"}))
+    return [scope.take(_member(value)) for value in values]
+
+
+def _member(value: str | int) -> str:
+    if isinstance(value, int):
+        return f"VALUE_{value}" if value >= 0 else f"VALUE_MINUS_{-value}"
+    if not value:
+        return "EMPTY"
+    if not words(value):
+        value = " ".join(_SIGNS.get(one, "") for one in value)
+    elif value[0] in "+-!<>=":
+        value = f"{_SIGNS[value[0]]} {value[1:]}"
+    return snake(value).strip("_").upper() or "VALUE"
+
+
 def snake(text: str, instead: str = "value") -> str:
     """Write a name as a parameter or method has it: `pet_id`.
 
@@ -57,7 +82,9 @@ def snake(text: str, instead: str = "value") -> str:
         text: The document's name.
         instead: The name, or its beginning, where the document's can't begin one.
     """
-    name = "_".join(words(text)).lower()
+    for said, word in _ONE_WORD.items():
+        text = text.replace(said, word)
+    name = "_".join(words(_PLURAL.sub(lambda found: found[0].capitalize(), text))).lower()
     name = unicodedata.normalize("NFKC", name)
     if not name:
         return instead
