@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from asyncapi.declared.annotations import iso_dates
@@ -107,7 +107,9 @@ def _form_of(endpoint: Endpoint, multipart: bool) -> Callable[[Any], dict[str, A
                 data[part.name] = json_text(part.name, value)
         for name, at in files:
             value = values[at]
-            if value is not None:
+            if isinstance(value, Mapping):
+                sent += value.items()
+            elif value is not None:
                 sent += [(name, one) for one in (value if isinstance(value, list) else [value])]
         made: dict[str, Any] = {"data": data} if fields else {}
         if has_files:

@@ -290,7 +290,7 @@ def fits(value: Any, schema: Schema, found: Schema) -> bool:
             return False
     facts = found if "$ref" in schema else schema
     if "enum" in facts:
-        return "type" in facts and any(_same(value, one) for one in facts["enum"])
+        return len({type(one) for one in facts["enum"]}) == 1 and any(_same(value, one) for one in facts["enum"])
     if "const" in facts:
         return _same(value, facts["const"])
     kind = facts.get("type")

@@ -38,6 +38,7 @@ HOMES = {
     "Credential": "asyncapi.credentials",
     **dict.fromkeys(["Annotated", "Any", "ClassVar", "Literal", "Self", "TypeAlias", "Union"], "typing"),
     **dict.fromkeys(["date", "datetime", "time"], "datetime"),
+    "Mapping": "collections.abc",
     "UUID": "uuid",
     "Base64Bytes": "pydantic",
     "deprecated": "typing_extensions",

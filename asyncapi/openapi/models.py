@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from asyncapi.errors import ConfigError
 from asyncapi.openapi.docstrings import docstring
-from asyncapi.openapi.names import class_names
+from asyncapi.openapi.names import class_names, spelled
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
@@ -100,6 +100,7 @@ def _generated(flat: dict[str, Any]) -> str:
         output_datetime_class=forms.DatetimeClassType.Datetime,
         formatters=[],
         snake_case_field=True,
+        aliases=spelled(_fields(flat)),
         remove_special_field_name_prefix=True,
         special_field_name_prefix="value",
         capitalise_enum_members=True,
@@ -123,6 +124,18 @@ def _generated(flat: dict[str, Any]) -> str:
     except Exception as error:  # the library's own errors are of many kinds
         raise ConfigError(f"datamodel-code-generator can't make models of the schemas: {error}") from error
     return str(text)
+
+
+def _fields(schema: Any) -> Iterator[str]:
+    """The names of all properties."""
+    if isinstance(schema, dict):
+        if isinstance(properties := schema.get("properties"), dict):
+            yield from properties
+        for one in schema.values():
+            yield from _fields(one)
+    elif isinstance(schema, list):
+        for one in schema:
+            yield from _fields(one)
 
 
 # --- reading what was written -----------------------------------------------------------------------------------------

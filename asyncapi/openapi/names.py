@@ -12,6 +12,7 @@ import builtins
 import keyword
 import re
 import unicodedata
+from collections import Counter
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -50,7 +51,14 @@ def words(text: str) -> list[str]:
     return [word for part in found for word in _CAMEL.split(part)]
 
 
-_ONE_WORD = {"OAuth": "Oauth", "OpenID": "Openid", "GraphQL": "Graphql", "GitHub": "Github", "IPv": "Ipv"}
+_ONE_WORD = {
+    "OAuth": "Oauth",
+    "oAuth": "oauth",
+    "OpenID": "Openid",
+    "GraphQL": "Graphql",
+    "GitHub": "Github",
+    "IPv": "Ipv",
+}
 _PLURAL = re.compile(r"[A-Z]{2,}s(?![a-z])")  # IDs, URLs
 _SIGNS = {"+": "plus", "-": "minus", "*": "star", "<": "less", ">": "greater", "=": "equal", "!": "not", "%": "percent",
           "/": "slash", "&": "and", "|": "or", "~": "tilde", "^": "caret", "#": "hash", "@": "at", "$": "dollar",
@@ -73,6 +81,20 @@ def _member(value: str | int) -> str:
     elif value[0] in "+-!<>=":
         value = f"{_SIGNS[value[0]]} {value[1:]}"
     return snake(value).strip("_").upper() or "VALUE"
+
+
+def spelled(wire: Iterable[str]) -> dict[str, str]:
+    """Return the names of those fields that would be cut in the middle of a word: `userIDs` is `user_ids`."""
+    every = sorted(set(wire))
+    names = [snake(name) for name in every]
+    counts = Counter(names)
+    return {
+        name: free
+        for name, free in zip(every, names, strict=True)
+        if (_PLURAL.search(name) or any(word in name for word in _ONE_WORD))
+        and counts[free] == 1
+        and not free.endswith("_")
+    }
 
 
 def snake(text: str, instead: str = "value") -> str:
@@ -137,6 +159,12 @@ class Names:
         self._suffix = suffix
         self._used: set[str] = set()
 
+    def is_free(self, name: str) -> bool:
+        """Whether nothing has the name yet."""
+        return (
+            name not in self._used and (name if name not in self._reserved else name + self._suffix) not in self._used
+        )
+
     def take(self, name: str) -> str:
         """Return the name, or the nearest that is free."""
         if name in self._reserved:
@@ -144,7 +172,8 @@ class Names:
         made, count = name, 1
         while made in self._used or made in self._reserved:
             count += 1
-            made = f"{name}{'_' if made[:1].islower() and not name.endswith('_') else ''}{count}"
+            apart = made[:1].islower() or (name.isupper() and "_" in name)
+            made = f"{name}{'_' if apart and not name.endswith('_') else ''}{count}"
         self._used.add(made)
         return made
 
