@@ -359,8 +359,8 @@ class CallMethods:
             async for item in api.paginate("/items", by=Cursor(), items="data.items", model=Item): ...
 
         Each page is one GET with the client's limits and retries; pages come in order and memory does not grow. With
-        `json=` it is a POST, for searches whose cursor goes into the body; reading a page twice is safe, so it is resent
-        like a GET.
+        `json=` it is a POST, for searches whose cursor goes into the body. Reading a page twice does no harm: it is
+        resent like a GET.
 
         Args:
             url: Of the list: absolute, or relative to the base URL.

@@ -225,11 +225,14 @@ class Schemas:
                     made["required"].append(name)
         if not made["required"]:
             del made["required"]
-        if more is False or schema.get("additionalProperties") is True:
-            made["additionalProperties"] = more
-        elif isinstance(more := dialect.beside_properties(schema), dict):
-            made["additionalProperties"] = self.clean(more, f"{hint}Value", sent=sent) or True
-        return {**made, **dialect.said(schema)}
+        return {**made, **self._further(schema, hint, sent=sent), **dialect.said(schema)}
+
+    def _further(self, schema: Schema, hint: str, *, sent: bool) -> Schema:
+        """Write what properties without a name are, beside those with one."""
+        more = dialect.beside_properties(schema)
+        if isinstance(more, dict):
+            return {"additionalProperties": self.clean(more, f"{hint}Value", sent=sent) or True}
+        return {"additionalProperties": more} if more is False or schema.get("additionalProperties") is True else {}
 
     def _property(self, schema: Any, hint: str, required: bool, *, sent: bool) -> Schema:
         made = self.clean(schema, hint, sent=sent)

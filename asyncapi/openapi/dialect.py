@@ -148,13 +148,7 @@ def beside_properties(schema: Schema) -> Any:
 
 def choice(schema: Schema) -> Schema:
     """Write an enum, or a constant where there is one value."""
-    if "const" in schema:
-        values = [schema["const"]]
-    else:
-        values = [one for one in schema["enum"] if isinstance(one, str | int | float | bool)]
-        if kinds(schema)[:1] == ["string"]:
-            values = [_as_text(one) for one in values]
-    values = [one for at, one in enumerate(values) if not any(_same(one, other) for other in values[:at])]
+    values = _values(schema)
     if not values or not all(isinstance(one, str | int | float | bool) for one in values):
         return said(schema)
     if (
@@ -179,6 +173,16 @@ def choice(schema: Schema) -> Schema:
     elif made.get("type") in {"string", "integer"}:
         made["x-enum-varnames"] = member_names(values)
     return made
+
+
+def _values(schema: Schema) -> list[Any]:
+    """The values of an enum, each once; of one of texts, as texts."""
+    if "const" in schema:
+        return [schema["const"]]
+    values = [one for one in schema["enum"] if isinstance(one, str | int | float | bool)]
+    if kinds(schema)[:1] == ["string"]:
+        values = [_as_text(one) for one in values]
+    return [one for at, one in enumerate(values) if not any(_same(one, other) for other in values[:at])]
 
 
 def _same(one: Any, other: Any) -> bool:

@@ -15,6 +15,7 @@ from asyncapi.openapi.names import snake, split
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from asyncapi.openapi.classes import Schemas
     from asyncapi.openapi.document import Document, Server
     from asyncapi.openapi.methods import Method
     from asyncapi.openapi.models import Models
@@ -55,6 +56,7 @@ class Draft:
     models: Models
     methods: list[Method]
     ways: list[Way]
+    schemas: Schemas
 
     @property
     def definitions(self) -> str:

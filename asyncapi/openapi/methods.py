@@ -39,12 +39,14 @@ class Method:
         source: Its text, decorators and docstring included, at the indentation of a class.
         section: The tag under which it stands.
         operation: What it calls.
+        is_paged: Whether it returns a list in pages.
     """
 
     name: str
     source: str
     section: str
     operation: Operation
+    is_paged: bool = False
 
 
 @dataclass
@@ -71,7 +73,7 @@ def methods_of(document: Document, schemas: Schemas, names: Names | None = None)
         name = names.take(_apart(called, operation, before, names))
         for draft in _drafts(document, operation, schemas, name=name, names=names):
             section = operation.tags[0] if operation.tags else ""
-            found.append(Method(draft.name, _source(draft), section, operation))
+            found.append(Method(draft.name, _source(draft), section, operation, draft.paging is not None))
     return found
 
 

@@ -60,9 +60,11 @@ _ONE_WORD = {
     "IPv": "Ipv",
 }
 _PLURAL = re.compile(r"[A-Z]{2,}s(?![a-z])")  # IDs, URLs
-_SIGNS = {"+": "plus", "-": "minus", "*": "star", "<": "less", ">": "greater", "=": "equal", "!": "not", "%": "percent",
-          "/": "slash", "&": "and", "|": "or", "~": "tilde", "^": "caret", "#": "hash", "@": "at", "$": "dollar",
-          ".": "dot", ",": "comma", ":": "colon", ";": "semicolon", "?": "question", "_": "underscore", " ": "space"}  # fmt: skip
+_SIGNS = {
+    "+": "plus", "-": "minus", "*": "star", "<": "less", ">": "greater", "=": "equal", "!": "not", "%": "percent",
+    "/": "slash", "&": "and", "|": "or", "~": "tilde", "^": "caret", "#": "hash", "@": "at", "$": "dollar", ".": "dot",
+    ",": "comma", ":": "colon", ";": "semicolon", "?": "question", "_": "underscore", " ": "space",
+}  # fmt: skip
 
 
 def member_names(values: Iterable[str | int]) -> list[str]:

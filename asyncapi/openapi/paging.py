@@ -109,7 +109,9 @@ def _fields(operation: Operation, schemas: Schemas) -> dict[str, Parameter]:
     for name, inner in properties.items():
         facts = schemas.facts(_not_null(inner, schemas))
         said = str(facts.get("description", ""))
-        found[_name(name)] = Parameter(name, "query", False, facts, "form", True, description=said)
+        found[_name(name)] = Parameter(
+            name, "query", required=False, schema=facts, style="form", explode=True, description=said
+        )
     return found
 
 

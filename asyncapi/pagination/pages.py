@@ -20,8 +20,6 @@ from collections.abc import Callable, Iterable, Mapping
 from json import loads
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, Self, TypeVar
 
-from yarl import URL
-
 from asyncapi.calls.arguments import flat_params
 from asyncapi.errors import ConfigError, RejectedError
 from asyncapi.messages import encoding
@@ -35,6 +33,8 @@ from asyncapi.scheduling.ownership import refuse_copy
 from asyncapi.settings.pages import Cursor, LinkHeader, NextUrl, Offset, PageNumber
 
 if TYPE_CHECKING:
+    from yarl import URL
+
     from collections.abc import AsyncGenerator, Awaitable
     from types import TracebackType
 

@@ -91,7 +91,7 @@ def test_a_cursor_is_followed():
 
 
 def searched(fields, response):
-    query = shape(**{name: kind for name, kind in fields})
+    query = shape(**dict(fields))
     return one(
         "post", schemas={"Row": ROW, "Search": query}, responses=returns(response),
         requestBody={"required": True, "content": {"application/json": {"schema": ref("Search")}}},
