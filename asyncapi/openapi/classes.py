@@ -149,6 +149,8 @@ class Schemas:
         """Return the class of a named schema, and see that it is written."""
         sent = self._sent_only(name) or (sent and name in self._two)
         made = self._classes[name, sent and name in self._two]
+        if sent and name in self._two:
+            self.class_of(name, sent=False)  # what both have inside is named after what is received: PetStatus
         if made not in self.flat:
             self.flat[made] = {}  # it may refer to itself
             self.flat[made] = self.clean(self._named[name], made, sent=sent, top=True)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from asyncapi.openapi.annotations import annotation
 from asyncapi.openapi.bodies import BodyParts, body_of, kinds_of
 from asyncapi.openapi.docstrings import WIDTH, docstring, first_sentence, sentence, wrapped
+from asyncapi.openapi.elsewhere import server_of
 from asyncapi.openapi.names import method_names, parameter_names, pascal, snake
 from asyncapi.openapi.paging import Paging, paging_of
 from asyncapi.openapi.parameters import Argument, arguments_of
@@ -58,6 +59,7 @@ class _Draft:
     result: Result
     failures: Failures
     paging: Paging | None = None
+    server: str = ""
     auth: str = ""
     notes: list[str] = field(default_factory=list)
 
@@ -128,6 +130,7 @@ def _drafts(document: Document, operation: Operation, schemas: Schemas, *, name:
         own = names.take(f"{name}_{suffix}") if suffix else name
         draft = _Draft(operation, own, arguments, body, result, failures)
         draft.paging = paging
+        draft.server = server_of(operation, document)
         _authorize(draft, document, scope)
         drafts.append(draft)
     return drafts
@@ -165,7 +168,8 @@ def _source(draft: _Draft) -> str:
     if operation.deprecated:
         lines.append(f'    @deprecated("{_deprecation(draft)}")')
     verb = operation.method.lower() if operation.method in _VERBS else "operation"
-    given = [repr(operation.path)] if verb != "operation" else [repr(operation.method), repr(operation.path)]
+    path = repr(draft.server + operation.path)
+    given = [path] if verb != "operation" else [repr(operation.method), path]
     lines.append(f"    @{verb}({', '.join([*given, *_options(draft)])})")
     lines.append(
         f"    {'' if draft.result.lazy else 'async '}def {draft.name}({_signature(draft)}) -> {draft.result.type}:"

@@ -70,7 +70,9 @@ def _unused_schemes(draft: Draft) -> Iterator[str]:
     made = {way.scheme for way in draft.ways}
     for name, scheme in draft.document.security_schemes.items():
         if name not in made:
-            how = "give the certificate to the client (TLS)" if scheme.kind == "mutualTLS" else "give auth= to the client"
+            how = (
+                "give the certificate to the client (TLS)" if scheme.kind == "mutualTLS" else "give auth= to the client"
+            )
             yield f"the security scheme {name!r} ({scheme.scheme or scheme.kind or 'of no type'}) has no method: {how}"
 
 

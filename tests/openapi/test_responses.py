@@ -118,7 +118,10 @@ def test_a_document_with_a_named_reply_is_the_same():
 
 
 def test_headers_that_are_the_result_come_with_the_response():
-    headers = {"Location": {"schema": TEXT, "description": "Where the pet is. Always."}, "X-RateLimit-Left": {"schema": TEXT}}
+    headers = {
+        "Location": {"schema": TEXT, "description": "Where the pet is. Always."},
+        "X-RateLimit-Left": {"schema": TEXT},
+    }
     made = one("post", responses={"201": {"description": "Added", "headers": headers}})
     source = generate(made)
     assert "-> Response:" in source
