@@ -302,7 +302,8 @@ def _alias(name: str, node: ast.Assign | ast.AnnAssign, said: str) -> str:
     value = node.value
     match value:
         case ast.Call(func=ast.Name(id="TypeAliasType"), args=[_, inner]) if not _looks_ahead(inner):
-            text = f"{name}: TypeAlias = {ast.unparse(inner)}"
+            bare = {"list": "list[Any]", "dict": "dict[str, Any]"}  # of itself, which no alias can say
+            text = f"{name}: TypeAlias = {bare.get(ast.unparse(inner), ast.unparse(inner))}"
         case _:
             text = ast.unparse(node)
     return f"{text}\n{docstring(said, 0)}" if said else text
