@@ -107,12 +107,13 @@ def _finish(files: list[Written], given: Mapping[str, Any]) -> int:
         for one in files:
             would = ("would write" if preview else "wrote") if one.is_changed else "unchanged:"
             lines = one.after.count("\n")
-            large = f"; -o {one.path.stem}/ writes the models apart" if lines > _LARGE and len(files) == 1 else ""
+            large = f"; {_PACKAGE.format(one.path.stem)}" if lines > _LARGE and len(files) == 1 else ""
             _say(f"{would} {one.path} ({lines:,} lines){large}")
     return 0
 
 
 _LARGE = 10_000  # lines, above which an editor feels a file
+_PACKAGE = "for a file of this size -o {}/ is better: a package, which editors and type checkers take more easily"
 
 
 def _check(document: Document) -> int:
@@ -138,7 +139,7 @@ def _warn(document: Document) -> None:
     """Name the errors of a document that is written all the same; `--check` has the rest."""
     from asyncapi.openapi.check import check
 
-    errors = [one for one in check(document) if one.severity == "error"]
+    errors = [one for one in check(document, values=False) if one.severity == "error"]
     for one in errors[:5]:
         print(one, file=sys.stderr)
     if len(errors) > 5:  # noqa: PLR2004 - as many as one looks at

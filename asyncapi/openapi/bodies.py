@@ -3,7 +3,8 @@
 Rules:
 1. Of several content types JSON comes first, then a form with files, a plain form, and what is sent as it is.
 2. A form or content that can carry what the first can't (other fields, files, bytes) gets a method of its own. The same
-   data in another notation (XML, a form with the fields of the JSON) gets none.
+   data in another notation (XML, a form with the fields of the JSON) gets none. Where JSON would have to carry files,
+   the form is the one.
 3. A form whose fields are not known takes any: `fields` and `files`.
 """
 
@@ -53,6 +54,10 @@ def kinds_of(operation: Operation, schemas: Schemas) -> dict[str, str]:
     if body is None or not body.contents or operation.method in {"GET", "HEAD", "TRACE"}:  # RFC 9110 section 9.3.1
         return {"": ""}
     first, *others = sorted(body.contents, key=_rank)
+    form = next((kind for kind in others if _group(kind) == "form"), None)
+    if form is not None and _group(first) == "json" and _has_files(body.contents[form], schemas):
+        same = body.contents[form].schema == body.contents[first].schema
+        first, others = (form, [kind for kind in others if kind != form]) if same else (first, others)
     found = {first: ""}
     groups = {_group(first)}
     for kind in others:
@@ -78,11 +83,14 @@ def _says_more(group: str, media: Media, first: Media, schemas: Schemas) -> bool
     facts = schemas.facts(media.schema)
     if group != "form":
         return group in {"text", "content"} and (facts.get("type") == "string" or facts.get("format") == "binary")
-    fields = {} if not isinstance(facts.get("properties"), dict) else facts["properties"]
+    fields = facts.get("properties") or {}
     known = schemas.facts(first.schema).get("properties") or {}
-    return bool(set(fields) - set(known)) or any(
-        _file_shape(str(key), one, media, schemas) for key, one in fields.items()
-    )
+    return _has_files(media, schemas) or bool(set(fields) - set(known))
+
+
+def _has_files(media: Media, schemas: Schemas) -> bool:
+    fields = schemas.facts(media.schema).get("properties") or {}
+    return any(_file_shape(str(key), one, media, schemas) for key, one in fields.items())
 
 
 def body_of(operation: Operation, schemas: Schemas, hint: str, names: Names, kind: str = "") -> BodyParts:

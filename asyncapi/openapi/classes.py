@@ -186,6 +186,8 @@ class Schemas:
         kinds = dialect.kinds(schema)
         if "null" in kinds and top and (_is_object(schema) or "enum" in schema):
             schema = dialect.without_null(schema)  # references to it say that it may be null
+            if not schema:
+                return {"type": "null"}
         elif "null" in kinds:
             rest = dialect.without_null(schema)
             if not rest:

@@ -222,3 +222,13 @@ def test_a_field_of_a_form_has_the_style_of_its_encoding(encoding, sent):
     assert wire.body == sent
     run(made.Shop(wire.client()).call())
     assert wire.body == b""
+
+
+def test_a_file_that_json_would_have_to_carry_makes_the_form_the_one():
+    upload = {"type": "object", "required": ["photo"], "properties": {"photo": FILE, "name": TEXT}}
+    both = contents(**{"application/json": ref("Up"), MULTIPART: ref("Up")})
+    made = written(one("post", schemas={"Up": upload}, requestBody=both))
+    wire = Wire()
+    run(made.Shop(wire.client()).call(photo=b"PNG"))
+    assert wire.last.headers["Content-Type"].startswith(MULTIPART)
+    assert not hasattr(made.Shop, "call_form")
