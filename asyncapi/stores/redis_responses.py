@@ -7,6 +7,7 @@ Rules:
    second at most. What could not be invalidated is, once the server is back, and is not read from it before.
 3. What is stored is sealed with a key that the server never sees. Its keys are hashes, keyed too.
 4. A response that was requested before a write of any process, and comes after it, is not stored.
+5. A call that asks for a key waits until what is on its way to the server has arrived: a client reads its own writes.
 """
 
 from __future__ import annotations
@@ -66,6 +67,7 @@ class RedisResponses:
         self._near: Answers[Any] = Answers(room)
         self._connection: RedisConnection | None = None
         self._writes: set[asyncio.Task[None]] = set()
+        self._storing: dict[str, asyncio.Task[None]] = {}  # the last write of a key that is on its way
         self._on_the_way = 0
         self._gone: dict[str, None] = {}  # keys whose invalidation has not arrived
         self._all_gone = False
@@ -101,7 +103,7 @@ class RedisResponses:
         gone = [name for name in before if name not in after]
         new = [part for name, record in after.items() if before.get(name) != record
                for part in (name, own.pack(place, record))]  # fmt: skip
-        self._send(self._store(key, since, gone, new, size))
+        self._storing[key] = self._send(self._store(key, since, gone, new, size))
 
     def drop(self, key: str) -> None:
         """Remove a key, for all processes."""
@@ -132,12 +134,14 @@ class RedisResponses:
         places = [self._place(key) for key in keys]
         try:
             async with asyncio.timeout(TIMEOUT):
+                if on_the_way := {self._storing[key] for key in keys if key in self._storing}:
+                    await asyncio.wait(on_the_way)  # rule 5
                 found = await connection.run(READ, (self._account[0], *places), (_IDLE,))
         except (Unavailable, TimeoutError) as error:
             self._failed(error)
             return
         for key, fields in zip(keys, found, strict=True):
-            if key not in self._gone:
+            if key not in self._gone and key not in self._storing:  # what is in memory is newer
                 self._take(key, fields)
 
     def _take(self, key: str, fields: list[bytes]) -> None:
@@ -227,6 +231,8 @@ class RedisResponses:
             evicted = await self._run(STORE, keys, (since, _IDLE, self._max_bytes, len(gone), *gone, *new))
         finally:
             self._on_the_way -= size
+            if self._storing.get(key) is asyncio.current_task():
+                del self._storing[key]
         if evicted is None or evicted < 0:
             self._near.drop(key)
         else:
@@ -253,11 +259,12 @@ class RedisResponses:
             self._failed(error)
             return None
 
-    def _send(self, work: Coroutine[Any, Any, Any]) -> None:
+    def _send(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[None]:
         """Have something done that no call waits for; in order, as each is sent at once."""
-        task = asyncio.get_running_loop().create_task(work)
+        task: asyncio.Task[None] = asyncio.get_running_loop().create_task(work)
         self._writes.add(task)
         task.add_done_callback(self._writes.discard)
+        return task
 
     def _opened(self) -> RedisConnection:
         if self._connection is None:

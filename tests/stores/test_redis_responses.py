@@ -43,6 +43,12 @@ async def test_what_one_client_stores_another_uses_and_invalidates(redis):
         assert (await later.get("/x")).from_cache == "fresh"
 
 
+async def test_a_client_reads_its_own_writes_at_once(redis):
+    async with client(redis.url, counting()) as one:
+        for path in ("/x", "/y"):  # the server knows no script yet when the first one is stored
+            assert [(await one.get(path)).from_cache for _ in range(3)] == ["", "fresh", "fresh"]
+
+
 async def test_what_an_invalidation_elsewhere_overtakes_is_not_stored(redis):
     gate, numbers = asyncio.Event(), iter(range(9))
 
