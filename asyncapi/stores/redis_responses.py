@@ -55,6 +55,7 @@ class RedisResponses:
     Attributes:
         counts: What it has done.
         far: True: every key has to be brought.
+        turns: Whether processes take turns with single-flight.
     """
 
     def __init__(self, url: str, name: str, max_bytes: int, room: int, key: str) -> None:
@@ -79,6 +80,7 @@ class RedisResponses:
         self._again = 0.0
         self.counts: StoreCounts = StoreCounts()
         self.far: bool = True
+        self.turns: bool = True
 
     def get(self, key: str) -> tuple[Record, ...] | None:
         """Return the records of a key, as they were brought last, or None."""

@@ -60,6 +60,7 @@ class SQLiteResponses:
     Attributes:
         counts: What it has done.
         far: Whether the file is still to be opened.
+        turns: Whether processes take turns with single-flight.
     """
 
     def __init__(self, path: Path, max_bytes: int, room: int, key: str | None) -> None:
@@ -81,6 +82,7 @@ class SQLiteResponses:
         self._entries: tuple[float, int] = (0.0, 0)
         self.counts: StoreCounts = StoreCounts()
         self.far: bool = True
+        self.turns: bool = True
 
     def get(self, key: str) -> tuple[Record, ...] | None:
         """Return the records of a key, or None."""
