@@ -8,6 +8,7 @@ Rules:
 3. What is stored is sealed with a key that the server never sees. Its keys are hashes, keyed too.
 4. A response that was requested before a write of any process, and comes after it, is not stored.
 5. A call that asks for a key waits until what is on its way to the server has arrived: a client reads its own writes.
+6. A server that was frozen may have heard a claim whose reply came too late: it is given back once the server is back.
 """
 
 from __future__ import annotations
@@ -75,6 +76,7 @@ class RedisResponses:
         self._seen: OrderedDict[str, str] = OrderedDict()  # the last invalidation of keys, as it was read
         self._under_way: dict[str, list[Any]] = {}
         self._renewals: dict[str, asyncio.TimerHandle] = {}
+        self._doubtful: dict[str, None] = {}  # claims that the server may have heard of (rule 6)
         self._me = uuid4().hex
         self._warned = self._closed = False
         self._again = 0.0
@@ -136,9 +138,10 @@ class RedisResponses:
         places = [self._place(key) for key in keys]
         try:
             async with asyncio.timeout(TIMEOUT):
+                await connection.reached()
                 if on_the_way := {self._storing[key] for key in keys if key in self._storing}:
                     await asyncio.wait(on_the_way)  # rule 5
-                found = await connection.run(READ, (self._account[0], *places), (_IDLE,))
+            found = await connection.run(READ, (self._account[0], *places), (_IDLE,))
         except (Unavailable, TimeoutError) as error:
             self._failed(error)
             return
@@ -184,8 +187,11 @@ class RedisResponses:
             return "free"
         try:
             async with asyncio.timeout(TIMEOUT):
-                state = await self._opened().run(CLAIM, (self._claim(name),), (self._me, int(LEASE * 1000)))
+                await self._opened().reached()
+            state = await self._opened().run(CLAIM, (self._claim(name),), (self._me, int(LEASE * 1000)))
         except (Unavailable, TimeoutError) as error:
+            if len(self._doubtful) < _MOST_SEEN:
+                self._doubtful[name] = None
             self._failed(error)
             return "free"
         if state == b"mine":
@@ -282,8 +288,14 @@ class RedisResponses:
         if self._warned:
             log.warning("Redis at %s is back: the cache uses it again", self._opened().shown)
         self._warned, self._again = False, 0.0
-        if (self._gone or self._all_gone) and not self._closed:
+        if self._closed:
+            return
+        if self._gone or self._all_gone:
             self._send(self._invalidate())
+        for name in self._doubtful:
+            if name not in self._renewals:
+                self._send(self._run(RELEASE, (self._claim(name),), (self._me, 0)))
+        self._doubtful.clear()
 
     def _failed(self, error: Exception) -> None:
         self.counts.errors += 1

@@ -101,6 +101,30 @@ async def test_a_frozen_server_holds_one_call_for_a_moment_and_no_other(redis, c
         redis.thaw()
 
 
+async def test_reading_alone_finds_out_that_the_server_is_frozen(redis):
+    async with client(redis.url, counting()) as api:
+        assert [(await api.get("/x")).from_cache for _ in range(2)] == ["", "fresh"]
+        redis.freeze()
+        assert (await api.get("/x")).from_cache == "fresh"
+        assert api._state.lasting._connection.away
+        redis.thaw()
+
+
+async def test_a_claim_that_a_frozen_server_heard_too_late_is_given_back(redis):
+    store = RedisStore(redis.url, key=KEY)
+    server, cached = counting(), Cache(store=store)
+    async with Client("https://api.example.com", transport=server, cache=cached, single_flight=True) as api:
+        await api.get("/x")
+        lasting = api._state.lasting
+        claiming = lasting._claim("fetch")
+        redis.freeze()
+        assert await lasting.claim("fetch") == "free"
+        redis.thaw()
+        while lasting._connection.away or lasting._writes:
+            await asyncio.sleep(0.02)
+        assert redis.tell("EXISTS", claiming).strip() == ":0"
+
+
 async def test_what_was_invalidated_while_it_was_away_is_not_read_from_it(redis):
     server = counting()
     async with client(redis.url, server) as one, client(redis.url, server) as other:
