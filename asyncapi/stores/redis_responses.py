@@ -241,7 +241,9 @@ class RedisResponses:
             self._on_the_way -= size
             if self._storing.get(key) is asyncio.current_task():
                 del self._storing[key]
-        if evicted is None or evicted < 0:
+        if evicted is None:  # it is away: the copy in memory is used (rule 1)
+            return
+        if evicted < 0:
             self._near.drop(key)
         else:
             self.counts.evicted += evicted
