@@ -243,7 +243,7 @@ class ClientState:
 
 
 def _turns(lasting: Lasting | None, clock: Clock) -> Turns | None:
-    if lasting is None:
+    if lasting is None or not lasting.turns:
         return None
     from asyncapi.stores.turns import Turns  # noqa: PLC0415 - most clients have no such store
 
