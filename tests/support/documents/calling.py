@@ -17,7 +17,9 @@ import asyncio
 import importlib.util
 import inspect
 import json
+import math
 import sys
+import time
 import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, get_args, get_origin
@@ -33,6 +35,7 @@ from asyncapi.errors import ConfigError, DecodeError, StatusError
 from asyncapi.streaming.events import Events
 from asyncapi.streaming.stream import JSONLines, Stream
 from asyncapi.transports.aiohttp import AioHTTPTransport
+from documents.mocking import path_at_the_mock
 from documents.sampling import NoSample, Sampler
 
 if TYPE_CHECKING:
@@ -42,6 +45,9 @@ if TYPE_CHECKING:
 
     from asyncapi.openapi.document import Document, Operation
     from asyncapi.types import Request, Response
+    from documents.mocking import Mock
+
+PATIENCE = 60.0  # seconds for one call: the mock needs long for responses that have no example
 
 
 @dataclass
@@ -57,8 +63,9 @@ class Call:
 class Wire:
     """A transport that sends to one server, with what the operation's security needs, and keeps what came back."""
 
-    def __init__(self, inner: Any, base: str, document: Document) -> None:
+    def __init__(self, inner: Any, base: str, document: Document, mock: Mock | None) -> None:
         self.inner = inner
+        self.mock = mock
         self.base = URL(base)
         self.document = document
         self.operation: Operation | None = None
@@ -85,6 +92,9 @@ class Wire:
                 headers.setdefault(scheme.name, "secret")
             else:
                 headers.setdefault("Authorization", "Basic YTpi" if scheme.scheme == "basic" else "Bearer secret")
+        if self.operation is not None and "#" in self.operation.path and self.mock is not None:
+            added = path_at_the_mock(self.operation.path)[len(self.operation.path.partition("#")[0].rstrip("/")) :]
+            url = url.with_path(url.raw_path.rstrip("/") + added, encoded=True, keep_query=True)
         request = request.copy(url=url, headers=headers)
         self.sent = f"{request.method} {url}"
         response = await self.inner.send(request)
@@ -132,16 +142,24 @@ def endpoints(made: type[API]) -> Iterator[tuple[str, Declaration]]:
             yield name, found
 
 
-async def call_all(module: types.ModuleType, document: Document, base_url: str, limit: int = 10_000) -> list[Call]:
-    """Call every method of the client once."""
+async def call_all(
+    module: types.ModuleType, document: Document, base_url: str, mock: Mock | None = None, *, limit: float = math.inf
+) -> list[Call]:
+    """Call every method of the client once. After `limit` seconds the others are "not tried"."""
     made = facade(module)
     sampler = Sampler(document.plain)
     by_key = {(each.method, each.path): each for each in document.operations}
-    wire = Wire(AioHTTPTransport(clock=SystemClock(), max_body=None), base_url, document)
+    wire = Wire(AioHTTPTransport(clock=SystemClock(), max_body=None), base_url, document, mock)
     calls = []
-    async with Client(base_url, transport=wire, retry=None, redirects=0, timeout=Timeout(total=20)) as client:
+    started = time.monotonic()
+    async with Client(base_url, transport=wire, retry=None, redirects=0, timeout=Timeout(total=PATIENCE)) as client:
         api = made(client)
-        for name, declared in list(endpoints(made))[:limit]:
+        for name, declared in endpoints(made):
+            if time.monotonic() - started > limit:
+                calls.append(Call(name, f"{declared.method} {declared.path}", "not tried", "no time left"))
+                continue
+            if mock is not None:
+                mock.revive()
             path = declared.path
             if "://" in path:
                 path = "/" + path.partition("://")[2].partition("/")[2]
@@ -177,7 +195,7 @@ async def _call(api: API, name: str, declared: Declaration, operation: Operation
     except Exception as error:
         return Call(name, said, "broken", f"arguments: {type(error).__name__}: {' '.join(str(error).split())[:400]}")
     try:
-        async with asyncio.timeout(25):
+        async with asyncio.timeout(PATIENCE + 5):
             warnings.simplefilter("ignore", DeprecationWarning)  # a deprecated operation is called too
             await _finished(getattr(api, name)(**arguments))
     except StatusError as error:
@@ -256,6 +274,7 @@ def arguments_for(declared: Declaration, operation: Operation, sampler: Sampler)
             try:
                 value = next((each for each in known.examples if sampler.valid(each, known.schema)), None)
                 value = sampler.sample(known.schema) if value is None else value
+                value = sampler.with_two(value, known.schema) if where == "query" else value
                 made[python.name] = typed(value, hints[python.name])
             except NoSample:
                 if known.required:
@@ -297,7 +316,8 @@ def body_for(
             )
         elif part.name in value or not value or python.default is python.empty:
             try:
-                made[python.name] = typed(value.get(part.name, sampler.sample(schema)), hints[python.name])
+                field = value[part.name] if part.name in value else sampler.sample(schema)
+                made[python.name] = typed(sampler.with_two(field, schema), hints[python.name])
             except NoSample:
                 if python.default is python.empty:
                     raise

@@ -32,6 +32,13 @@ MAX_DEPTH = 12
 CHECKED = FormatChecker(["uuid", "date", "ipv4", "ipv6", "regex"])
 
 
+@CHECKED.checks("date-time")
+def _is_date_time(value: object) -> bool:
+    """Say whether a text is a time of RFC 3339, section 5.6, which has an offset."""
+    pattern = r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)"
+    return not isinstance(value, str) or re.fullmatch(pattern, value, re.ASCII) is not None
+
+
 class NoSample(Exception):
     """No value was found that the schema accepts."""
 
@@ -64,6 +71,16 @@ class Sampler:
         value = self._made(schema, 0)
         if not self.valid(value, schema):
             raise NoSample(f"{value!r:.80} doesn't fit {schema!r:.120}")
+        return value
+
+    def with_two(self, value: Any, schema: Any) -> Any:
+        """Return a list of one item with a second one, if the schema allows it: how lists are written then shows."""
+        if not isinstance(value, list) or len(value) != 1:
+            return value
+        items = self._resolved(self._resolved(schema).get("items", {}))
+        for second in [*items.get("enum", []), *value, f"{value[0]}b", "b", 2]:
+            if self.valid([*value, second], schema) and (second not in value or second is value[0]):
+                return [*value, second]
         return value
 
     def _has_read_only(self, schema: Any) -> bool:

@@ -1,0 +1,151 @@
+"""Serve a document by Prism, a mock server that refuses requests which the document doesn't allow.
+
+The mock gets the document as its author wrote it, but for what the mock can't do (`for_the_mock`):
+
+1. It sends the headers of responses as they are written, Content-Length too: they are left out.
+2. It doesn't read servers with a path: there is one server, "/".
+3. It knows no defaults of `consumes` and `produces` (Swagger 2.0), nor that a list in a form has one field for each item
+   (OpenAPI 3.0.3, "Encoding Object"): both are written down.
+4. It tells no paths apart by what follows `#`, which is never sent: that part becomes a path (`path_at_the_mock`).
+5. It stops where a reference leads to a file that isn't there: the reference is left out.
+6. It crashes at some requests: it is started anew for the next one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import signal
+import subprocess
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from daemons import free_port
+
+if TYPE_CHECKING:
+    from asyncapi.openapi.document import Document
+
+PRISM = Path(__file__).parent.parent / "peers/node_modules/.bin/prism"
+HEAP = 7000  # MB: node's own limit is too low for documents of 3 MB
+FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
+
+
+def path_at_the_mock(path: str) -> str:
+    """Return the path by which the mock tells an operation apart from others that differ behind `#` alone."""
+    head, mark, tail = path.partition("#")
+    return f"{head.rstrip('/')}/-/{re.sub('[^A-Za-z0-9]+', '-', tail).strip('-')}" if mark else path
+
+
+def for_the_mock(document: Document, folder: Path) -> Path:
+    """Write the document for the mock server, and return where."""
+    raw = document.raw
+    parts = ("paths", "info", "components", "definitions")
+    if any(isinstance(raw.get(key), dict) and "$ref" in raw[key] for key in parts):
+        raw = document.plain  # one of several files
+    if document.spec == "2.0" and raw is document.raw:
+        raw = {"consumes": ["application/json"], "produces": ["application/json"], **raw}
+    if "servers" in raw:
+        raw = {**raw, "servers": [{"url": "/"}]}
+    raw = {**raw, "paths": {path_at_the_mock(path): item for path, item in raw.get("paths", {}).items()}}
+    path = folder / "document.json"
+    path.write_text(json.dumps(_mended(raw, raw)))
+    return path
+
+
+def _mended(value: Any, raw: dict[str, Any]) -> Any:
+    if isinstance(value, list):
+        return [_mended(each, raw) for each in value]
+    if not isinstance(value, dict):
+        return value
+    reference = value.get("$ref")
+    if isinstance(reference, str) and not reference.startswith(("#", "http")):
+        return {}
+    is_response = "description" in value and ("content" in value or "schema" in value)
+    made = {key: _mended(each, raw) for key, each in value.items() if not (key == "headers" and is_response)}
+    for kind in FORMS:
+        media = made.get(kind)
+        if isinstance(media, dict) and isinstance(media.get("schema"), dict):
+            lists = {name: {"style": "form", "explode": True, "allowReserved": True} for name in _lists(media, raw)}
+            made[kind] = {**media, "encoding": {**lists, **media.get("encoding", {})}}
+    return made
+
+
+def _lists(media: dict[str, Any], raw: dict[str, Any]) -> list[str]:
+    """Return the fields of a form that are lists and have no encoding of their own."""
+    schema = _resolved(media["schema"], raw)
+    parts = [schema, *(_resolved(each, raw) for each in schema.get("allOf", []))]
+    return [
+        name
+        for part in parts
+        for name, each in (part.get("properties") or {}).items()
+        if isinstance(each, dict) and _resolved(each, raw).get("type") == "array"
+    ]
+
+
+def _resolved(schema: Any, raw: dict[str, Any]) -> dict[str, Any]:
+    for _ in range(20):
+        reference = schema.get("$ref") if isinstance(schema, dict) else None
+        if not isinstance(reference, str) or not reference.startswith("#/"):
+            break
+        schema = raw
+        for step in reference[2:].split("/"):
+            key = step.replace("~1", "/").replace("~0", "~")
+            schema = schema.get(key, {}) if isinstance(schema, dict) else {}
+    return schema if isinstance(schema, dict) else {}
+
+
+class Mock:
+    """A mock server of one document."""
+
+    def __init__(self, source: Path, *, patience: float = 600) -> None:
+        self.source = source
+        self.patience = patience  # seconds in which it has to start
+        self.port = free_port()
+        self.log = source.with_name("prism.log")
+        self.process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def base_url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def __enter__(self) -> Mock:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Start it.
+
+        Raises:
+            RuntimeError: It ended, or did not listen in time.
+        """
+        command = ["node", f"--max-old-space-size={HEAP}", "--stack-size=3900", str(PRISM.resolve()), "mock", "--errors"]
+        with self.log.open("wb") as said:
+            self.process = subprocess.Popen(
+                [*command, "-p", str(self.port), str(self.source)],
+                stdout=said, stderr=said, stdin=subprocess.DEVNULL, start_new_session=True,
+            )  # fmt: skip
+        deadline = time.monotonic() + self.patience
+        while b"Prism is listening" not in (found := self.log.read_bytes()):
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                self.stop()
+                raise RuntimeError("prism didn't start: " + found.decode(errors="replace")[-800:])
+            time.sleep(0.1)
+
+    def stop(self) -> None:
+        """Stop it."""
+        if self.process is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()
+
+    def revive(self) -> None:
+        """Start it anew if it has crashed."""
+        if self.process is not None and self.process.poll() is not None:
+            self.start()
+
