@@ -32,9 +32,11 @@ from asyncapi.clock import SystemClock
 from asyncapi.declared.declaration import DECLARED, Declaration
 from asyncapi.declared.endpoint import Endpoint
 from asyncapi.errors import ConfigError, DecodeError, StatusError
+from asyncapi.messages.request import Body
 from asyncapi.streaming.events import Events
 from asyncapi.streaming.stream import JSONLines, Stream
 from asyncapi.transports.aiohttp import AioHTTPTransport
+from documents.forms import wrong_fields
 from documents.mocking import path_at_the_mock
 from documents.sampling import NoSample, Sampler
 
@@ -63,8 +65,9 @@ class Call:
 class Wire:
     """A transport that sends to one server, with what the operation's security needs, and keeps what came back."""
 
-    def __init__(self, inner: Any, base: str, document: Document, mock: Mock | None) -> None:
+    def __init__(self, inner: Any, base: str, document: Document, sampler: Sampler, mock: Mock | None) -> None:
         self.inner = inner
+        self.sampler = sampler
         self.mock = mock
         self.base = URL(base)
         self.document = document
@@ -97,10 +100,20 @@ class Wire:
             url = url.with_path(url.raw_path.rstrip("/") + added, encoded=True, keep_query=True)
         request = request.copy(url=url, headers=headers)
         self.sent = f"{request.method} {url}"
-        response = await self.inner.send(request)
+        if isinstance(request.content, Body):
+            request = request.copy(content=b"".join([each async for each in request.content.open()]))
+        try:
+            response = await self.inner.send(request)
+        except Exception:
+            if self.mock is not None:
+                self.mock.suspect = True
+            raise
         self.status = response.status
         found = response.headers.get("sl-violations", "")
         self.violations = found if '"request"' in found else ""  # the mock's own responses may be wrong too
+        if self.mock is not None and self.operation is not None and not self.violations:
+            kind = headers.get("Content-Type", "")
+            self.violations = "; ".join(wrong_fields(self.operation, kind, request.content or b"", self.sampler))
         self.response = response
         return response
 
@@ -149,7 +162,7 @@ async def call_all(
     made = facade(module)
     sampler = Sampler(document.plain)
     by_key = {(each.method, each.path): each for each in document.operations}
-    wire = Wire(AioHTTPTransport(clock=SystemClock(), max_body=None), base_url, document, mock)
+    wire = Wire(AioHTTPTransport(clock=SystemClock(), max_body=None), base_url, document, sampler, mock)
     calls = []
     started = time.monotonic()
     async with Client(base_url, transport=wire, retry=None, redirects=0, timeout=Timeout(total=PATIENCE)) as client:

@@ -8,7 +8,8 @@ The mock gets the document as its author wrote it, but for what the mock can't d
    (OpenAPI 3.0.3, "Encoding Object"): both are written down.
 4. It tells no paths apart by what follows `#`, which is never sent: that part becomes a path (`path_at_the_mock`).
 5. It stops where a reference leads to a file that isn't there: the reference is left out.
-6. It crashes at some requests: it is started anew for the next one.
+6. It reads no JSON in the fields of a form: it lets them pass, and `forms.py` reads them.
+7. It crashes at some requests: it is started anew for the next one.
 """
 
 from __future__ import annotations
@@ -21,16 +22,16 @@ import signal
 import subprocess
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from daemons import free_port
+from documents.forms import MULTIPART, URL_ENCODED, has_objects
 
 if TYPE_CHECKING:
     from asyncapi.openapi.document import Document
 
 PRISM = Path(__file__).parent.parent / "peers/node_modules/.bin/prism"
 HEAP = 7000  # MB: node's own limit is too low for documents of 3 MB
-FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 
 
 def path_at_the_mock(path: str) -> str:
@@ -65,24 +66,33 @@ def _mended(value: Any, raw: dict[str, Any]) -> Any:
         return {}
     is_response = "description" in value and ("content" in value or "schema" in value)
     made = {key: _mended(each, raw) for key, each in value.items() if not (key == "headers" and is_response)}
-    for kind in FORMS:
-        media = made.get(kind)
-        if isinstance(media, dict) and isinstance(media.get("schema"), dict):
-            lists = {name: {"style": "form", "explode": True, "allowReserved": True} for name in _lists(media, raw)}
-            made[kind] = {**media, "encoding": {**lists, **media.get("encoding", {})}}
+    for kind in (URL_ENCODED, MULTIPART):
+        if isinstance(made.get(kind), dict) and isinstance(made[kind].get("schema"), dict):
+            made[kind] = _readable(made[kind], value[kind], raw)
     return made
 
 
-def _lists(media: dict[str, Any], raw: dict[str, Any]) -> list[str]:
-    """Return the fields of a form that are lists and have no encoding of their own."""
+def _readable(made: dict[str, Any], media: dict[str, Any], raw: dict[str, Any]) -> dict[str, Any]:
+    """Return the schema of a form with what the mock understands (rules 3 and 6)."""
     schema = _resolved(media["schema"], raw)
-    parts = [schema, *(_resolved(each, raw) for each in schema.get("allOf", []))]
-    return [
-        name
-        for part in parts
-        for name, each in (part.get("properties") or {}).items()
-        if isinstance(each, dict) and _resolved(each, raw).get("type") == "array"
-    ]
+    given = {name: {**each, "allowReserved": True} for name, each in media.get("encoding", {}).items()}
+    lists: dict[str, Any] = {}
+    texts: dict[str, Any] = {}
+    for part in [schema, *(_resolved(each, raw) for each in schema.get("allOf", []))]:
+        for name, each in (part.get("properties") or {}).items():
+            if name in given or not isinstance(each, dict):
+                continue
+            if has_objects(each, lambda one: _resolved(one, raw)):
+                texts[name] = {}
+            elif _resolved(each, raw).get("type") == "array":
+                lists[name] = {"style": "form", "explode": True, "allowReserved": True}
+    made = {**made, "encoding": {**lists, **given}}
+    if texts:
+        parts = [schema, *(_resolved(each, raw) for each in schema.get("allOf", []))]
+        properties = {key: each for part in parts for key, each in (part.get("properties") or {}).items()}
+        required = [name for part in parts for name in part.get("required") or []]
+        made["schema"] = {"type": "object", "properties": {**properties, **texts}, "required": required}
+    return made
 
 
 def _resolved(schema: Any, raw: dict[str, Any]) -> dict[str, Any]:
@@ -106,12 +116,13 @@ class Mock:
         self.port = free_port()
         self.log = source.with_name("prism.log")
         self.process: subprocess.Popen[bytes] | None = None
+        self.suspect = False  # whether a connection broke: it may be about to end
 
     @property
     def base_url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
-    def __enter__(self) -> Mock:
+    def __enter__(self) -> Self:
         self.start()
         return self
 
@@ -124,7 +135,14 @@ class Mock:
         Raises:
             RuntimeError: It ended, or did not listen in time.
         """
-        command = ["node", f"--max-old-space-size={HEAP}", "--stack-size=3900", str(PRISM.resolve()), "mock", "--errors"]
+        command = [
+            "node",
+            f"--max-old-space-size={HEAP}",
+            "--stack-size=3900",
+            str(PRISM.resolve()),
+            "mock",
+            "--errors",
+        ]
         with self.log.open("wb") as said:
             self.process = subprocess.Popen(
                 [*command, "-p", str(self.port), str(self.source)],
@@ -146,6 +164,9 @@ class Mock:
 
     def revive(self) -> None:
         """Start it anew if it has crashed."""
-        if self.process is not None and self.process.poll() is not None:
+        if self.suspect:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.process.wait(3)
+        self.suspect = False
+        if self.process.poll() is not None:
             self.start()
-

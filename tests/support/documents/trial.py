@@ -17,7 +17,7 @@ import tempfile
 import time
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if __package__ in {None, ""}:
     sys.path.insert(0, str(Path(__file__).parent.parent))
@@ -61,7 +61,9 @@ class Result:
         done = f"{self.calls.get('accepted', 0):,} of {tried:,}" if tried else "-"
         types = " | ".join(self.types.get(each, "-") for each in CHECKERS)
         found = f"{self.errors} / {self.warnings}"
-        return f"| {self.name} | {self.spec} | {self.operations:,} | {found} | {types} | {self.imported or '-'} | {done} |"
+        return (
+            f"| {self.name} | {self.spec} | {self.operations:,} | {found} | {types} | {self.imported or '-'} | {done} |"
+        )
 
     def save(self, folder: Path) -> None:
         """Keep it for another run."""
