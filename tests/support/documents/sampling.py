@@ -39,6 +39,15 @@ def _is_date_time(value: object) -> bool:
     return not isinstance(value, str) or re.fullmatch(pattern, value, re.ASCII) is not None
 
 
+@CHECKED.checks("uri")
+@CHECKED.checks("url")
+def _is_url(value: object) -> bool:
+    """Say whether a text has no character that a URL can't have (RFC 3986, section 2)."""
+    return (
+        not isinstance(value, str) or re.fullmatch(r"[A-Za-z][A-Za-z0-9+.-]*:[^\s\[\]{}<>\"|\\^`]*", value) is not None
+    )
+
+
 class NoSample(Exception):
     """No value was found that the schema accepts."""
 
@@ -48,14 +57,24 @@ class Sampler:
 
     def __init__(self, plain: dict[str, Any]) -> None:
         self.schemas = plain["components"]["schemas"]
-        root = Resource(contents={"components": {"schemas": self.schemas}}, specification=DRAFT202012)
-        self.registry = Registry().with_resource("urn:document", root)
+        self.registry = {
+            skipped: Registry().with_resource("urn:document", Resource(
+                contents={"components": {"schemas": self._without(self.schemas, skipped)}}, specification=DRAFT202012
+            ))
+            for skipped in ("readOnly", "writeOnly")
+        }  # fmt: skip
 
-    def valid(self, value: Any, schema: Any) -> bool:
-        """Say whether a schema accepts a value."""
+    def valid(self, value: Any, schema: Any, *, sent: bool = True) -> bool:
+        """Say whether a schema accepts a value in a request, or in a response.
+
+        What is `readOnly` is required in responses alone, and `writeOnly` in requests (OpenAPI 3.0.3, "Schema Object").
+        """
+        skipped = "readOnly" if sent else "writeOnly"
         try:
-            rebased = {"$id": "urn:part", **_rebased(schema)}
-            return Draft202012Validator(rebased, registry=self.registry, format_checker=CHECKED).is_valid(value)
+            rebased = {"$id": "urn:part", **_rebased(self._without(schema, skipped))}
+            return Draft202012Validator(rebased, registry=self.registry[skipped], format_checker=CHECKED).is_valid(
+                value
+            )
         except (jsonschema.SchemaError, re.error, RecursionError, TypeError, ValueError):
             return False
 
@@ -82,6 +101,18 @@ class Sampler:
             if self.valid([*value, second], schema) and (second not in value or second is value[0]):
                 return [*value, second]
         return value
+
+    def _without(self, schema: Any, word: str) -> Any:
+        """Return a schema that requires no property with this word."""
+        if isinstance(schema, list):
+            return [self._without(each, word) for each in schema]
+        if not isinstance(schema, dict):
+            return schema
+        made = {key: self._without(each, word) for key, each in schema.items()}
+        required, properties = schema.get("required"), schema.get("properties")
+        if isinstance(required, list) and isinstance(properties, dict):
+            made["required"] = [each for each in required if not self._resolved(properties.get(each)).get(word)]
+        return made
 
     def _has_read_only(self, schema: Any) -> bool:
         resolved = self._resolved(schema)
