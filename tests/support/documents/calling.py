@@ -78,7 +78,11 @@ class Wire:
         self.response: Response | None = None
 
     async def send(self, request: Request) -> Response:
-        url = request.url.with_host(self.base.host or "").with_scheme("http").with_port(self.base.port)
+        url = request.url
+        if url.host != self.base.host and self.operation is not None and self.operation.servers:
+            prefix = URL(self.operation.servers[0].url).path.rstrip("/")  # an operation with a server of its own
+            url = url.with_path(url.raw_path.removeprefix(prefix), encoded=True, keep_query=True)
+        url = url.with_host(self.base.host or "").with_scheme("http").with_port(self.base.port)
         headers = request.headers.copy()
         needs = self.operation.security if self.operation is not None else ()
         for name in dict.fromkeys(

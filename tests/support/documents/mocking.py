@@ -50,10 +50,20 @@ def for_the_mock(document: Document, folder: Path) -> Path:
         raw = {"consumes": ["application/json"], "produces": ["application/json"], **raw}
     if "servers" in raw:
         raw = {**raw, "servers": [{"url": "/"}]}
-    raw = {**raw, "paths": {path_at_the_mock(path): item for path, item in raw.get("paths", {}).items()}}
+    paths = raw.get("paths", {}).items()
+    raw = {**raw, "paths": {path_at_the_mock(path): _without_servers(item) for path, item in paths}}
     path = folder / "document.json"
     path.write_text(json.dumps(_mended(raw, raw)))
     return path
+
+
+def _without_servers(item: Any) -> Any:
+    """Return a path item that has no servers of its own, nor for its operations."""
+    if not isinstance(item, dict):
+        return item
+    return {
+        key: _without_servers(each) if "$ref" not in item else each for key, each in item.items() if key != "servers"
+    }
 
 
 def _mended(value: Any, raw: dict[str, Any]) -> Any:
