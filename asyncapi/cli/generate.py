@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from asyncapi.openapi.document import Document
+    from asyncapi.openapi.layout import Draft
     from asyncapi.openapi.writing import Written
 
 
@@ -78,6 +79,8 @@ def generate(given: Mapping[str, Any]) -> int:
     out = given["output"] or "-"
     name = given["class_name"] or (known_class(out) if out != "-" else "") or None
     draft = drafted(document, class_name=name, only=given["only"] or (), progress=say)
+    if not given["quiet"]:
+        _note(draft)
     if out == "-":
         from asyncapi.openapi.formatting import formatted
         from asyncapi.openapi.layout import module
@@ -140,6 +143,17 @@ def _warn(document: Document) -> None:
         print(one, file=sys.stderr)
     if len(errors) > 5:  # noqa: PLR2004 - as many as one looks at
         print(f"... and {len(errors) - 5} more errors: --check shows all", file=sys.stderr)
+
+
+def _note(draft: Draft) -> None:
+    """Say what is left out and what was guessed."""
+    from asyncapi.openapi.notes import notes_of
+
+    notes = notes_of(draft)
+    for one in notes:
+        _say(f"note: {one}")
+    if notes:
+        _say(f"{_counted(len(notes), 'note')} about what is left out or guessed; --quiet leaves them out")
 
 
 def _say(text: str) -> None:

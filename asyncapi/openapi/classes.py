@@ -149,6 +149,8 @@ class Schemas:
         """Return the class of a named schema, and see that it is written."""
         sent = self._sent_only(name) or (sent and name in self._two)
         made = self._classes[name, sent and name in self._two]
+        if sent and name in self._two:
+            self.class_of(name, sent=False)  # what both have inside is named after what is received: PetStatus
         if made not in self.flat:
             self.flat[made] = {}  # it may refer to itself
             self.flat[made] = self.clean(self._named[name], made, sent=sent, top=True)
@@ -225,9 +227,14 @@ class Schemas:
                     made["required"].append(name)
         if not made["required"]:
             del made["required"]
-        if more is False or schema.get("additionalProperties") is True or isinstance(more, dict):
-            made["additionalProperties"] = more is not False
-        return {**made, **dialect.said(schema)}
+        return {**made, **self._further(schema, hint, sent=sent), **dialect.said(schema)}
+
+    def _further(self, schema: Schema, hint: str, *, sent: bool) -> Schema:
+        """Write what properties without a name are, beside those with one."""
+        more = dialect.beside_properties(schema)
+        if isinstance(more, dict):
+            return {"additionalProperties": self.clean(more, f"{hint}Value", sent=sent) or True}
+        return {"additionalProperties": more} if more is False or schema.get("additionalProperties") is True else {}
 
     def _property(self, schema: Any, hint: str, required: bool, *, sent: bool) -> Schema:
         made = self.clean(schema, hint, sent=sent)

@@ -119,8 +119,12 @@ def _oauth(name: str, title: str, one: SecurityScheme, said: str) -> list[Way]:
 
 
 def is_public(operation: Operation, document: Document) -> bool:
-    """Whether an operation needs no credential although others do."""
-    return bool(document.security_schemes) and not operation.security and _others_need(document)
+    """Whether the document says of an operation that it needs no credential, although others do.
+
+    One that says nothing, in a document without a general rule, gets the client's: documents forget to say.
+    """
+    said = document.plain["paths"].get(operation.path, {}).get(operation.method.lower(), {}).get("security")
+    return said == [] and bool(document.security_schemes) and _others_need(document)
 
 
 def _others_need(document: Document) -> bool:

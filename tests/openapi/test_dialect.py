@@ -31,7 +31,9 @@ def test_older_words_become_those_of_today(schema, made):
     ],
 )  # fmt: skip
 def test_choices_become_constants_and_enums(schema, made):
-    assert dialect.choice(schema) == made
+    found = dialect.choice(schema)
+    found.pop("x-enum-varnames", None)
+    assert found == made
 
 
 @pytest.mark.parametrize(

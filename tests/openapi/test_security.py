@@ -24,6 +24,13 @@ def secured(schemes, security=None, own=None, **more):
     )
 
 
+def test_an_operation_that_says_nothing_of_credentials_gets_the_clients():
+    schemes = {"key": {"type": "apiKey", "in": "header", "name": "X-Key"}}
+    needs = {"operationId": "needs", "responses": OK, "security": [{"key": []}]}
+    paths = {"/x": {"get": needs}, "/y": {"get": {"operationId": "says_nothing", "responses": OK}}}
+    assert "auth=None" not in generate(document(paths, None, components={"securitySchemes": schemes}))
+
+
 @pytest.mark.parametrize(
     ("scheme", "call", "header"),
     [
