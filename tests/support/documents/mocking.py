@@ -9,7 +9,8 @@ The mock gets the document as its author wrote it, but for what the mock can't d
 4. It tells no paths apart by what follows `#`, which is never sent: that part becomes a path (`path_at_the_mock`).
 5. It stops where a reference leads to a file that isn't there: the reference is left out.
 6. It reads no JSON in the fields of a form: it lets them pass, and `forms.py` reads them.
-7. It crashes at some requests: it is started anew for the next one.
+7. It doesn't take `application/form-data` for the form that its author means.
+8. It crashes at some requests: it is started anew for the next one.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from asyncapi.openapi.document import Document
 
 PRISM = Path(__file__).parent.parent / "peers/node_modules/.bin/prism"
+MISNAMED = "application/form-data"  # what some call multipart/form-data
 HEAP = 7000  # MB: node's own limit is too low for documents of 3 MB
 
 
@@ -76,6 +78,8 @@ def _mended(value: Any, raw: dict[str, Any]) -> Any:
         return {}
     is_response = "description" in value and ("content" in value or "schema" in value)
     made = {key: _mended(each, raw) for key, each in value.items() if not (key == "headers" and is_response)}
+    if MISNAMED in made:
+        made[MULTIPART], value = made.pop(MISNAMED), {**value, MULTIPART: value[MISNAMED]}
     for kind in (URL_ENCODED, MULTIPART):
         if isinstance(made.get(kind), dict) and isinstance(made[kind].get("schema"), dict):
             made[kind] = _readable(made[kind], value[kind], raw)

@@ -203,6 +203,9 @@ def main() -> None:
             call(result, document, folder, seconds)
         result.save(folder)
         print(result.row(), flush=True)
+        waiting = sum(each.lines for each in results if len(each.types) < len(CHECKERS))
+        if waiting > BATCH and "--no-types" not in options:
+            type_check(results, folder, folder / ".mypy")
     if not options & {"--table", "--no-types"}:
         type_check(results, folder, folder / ".mypy")
     results.sort(key=lambda each: each.name)
