@@ -145,10 +145,14 @@ class Schemas:
 
     # --- writing them --------------------------------------------------------------------------------------------
 
+    def class_name(self, name: str, *, sent: bool) -> str:
+        """Return the name of the class of a named schema."""
+        return self._classes[name, (self._sent_only(name) or sent) and name in self._two]
+
     def class_of(self, name: str, *, sent: bool) -> str:
         """Return the class of a named schema, and see that it is written."""
+        made = self.class_name(name, sent=sent)
         sent = self._sent_only(name) or (sent and name in self._two)
-        made = self._classes[name, sent and name in self._two]
         if sent and name in self._two:
             self.class_of(name, sent=False)  # what both have inside is named after what is received: PetStatus
         if made not in self.flat:
@@ -234,7 +238,8 @@ class Schemas:
         more = dialect.beside_properties(schema)
         if isinstance(more, dict):
             return {"additionalProperties": self.clean(more, f"{hint}Value", sent=sent) or True}
-        return {"additionalProperties": more} if more is False or schema.get("additionalProperties") is True else {}
+        is_said = schema.get("additionalProperties") is True or bool(schema.get("patternProperties"))
+        return {"additionalProperties": more} if more is False or is_said else {}
 
     def _property(self, schema: Any, hint: str, required: bool, *, sent: bool) -> Schema:
         made = self.clean(schema, hint, sent=sent)

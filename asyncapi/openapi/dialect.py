@@ -149,6 +149,8 @@ def beside_properties(schema: Schema) -> Any:
 def choice(schema: Schema) -> Schema:
     """Write an enum, or a constant where there is one value."""
     values = _values(schema)
+    if values == [None]:
+        return {"type": "null", **said(schema)}
     if not values or not all(isinstance(one, str | int | float | bool) for one in values):
         return said(schema)
     if (
@@ -158,7 +160,8 @@ def choice(schema: Schema) -> Schema:
     ):
         values = [int(one) for one in values]
     if any(isinstance(one, float) for one in values):  # no Literal, and no enum that reads well
-        return {"type": "number", **said(schema)}
+        types = sorted({_BY_TYPE[type(one)] for one in values} - {"integer"})
+        return {**either({"type": one} for one in types), **said(schema)}
     if len(values) == 1:
         return {"const": values[0], **said(schema)}
     if {type(one) for one in values} == {bool}:

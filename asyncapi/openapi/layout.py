@@ -32,7 +32,7 @@ HOMES = {
         split("""
         API ApiKey Basic Bearer Body Client Cookie Cursor Digest Env Events File Form Header JSONLines LinkHeader
         NextUrl OAuth2AuthorizationCode OAuth2ClientCredentials Offset Option PageNumber Pages Path Query Response
-        ServerSentEvent Stream Upload delete get operation patch post put
+        ServerSentEvent Stream Together Upload delete get operation patch post put
         """),
         "asyncapi",
     ),

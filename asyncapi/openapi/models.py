@@ -88,9 +88,6 @@ def _generated(flat: dict[str, Any]) -> str:
         raise ConfigError(
             f"models need datamodel-code-generator ({error}): pip install 'asyncapi-sdk[generate]'"
         ) from None
-    document = {
-        "openapi": "3.1.0", "info": {"title": "models", "version": "1"}, "paths": {}, "components": {"schemas": flat},
-    }  # fmt: skip
     config = GenerateConfig(
         input_file_type=library.InputFileType.OpenAPI,
         output_model_type=enums.DataModelType.PydanticV2BaseModel,
@@ -119,6 +116,8 @@ def _generated(flat: dict[str, Any]) -> str:
         type_mappings=["string+byte=string"],
         field_extra_keys_without_x_prefix={"x-nullable"},
     )
+    head = {"openapi": "3.1.0", "info": {"title": "models", "version": "1"}, "paths": {}}
+    document = {**head, "components": {"schemas": flat}}
     try:
         text = library.generate(json.dumps(document), config=config)
     except Exception as error:  # the library's own errors are of many kinds
@@ -303,7 +302,8 @@ def _alias(name: str, node: ast.Assign | ast.AnnAssign, said: str) -> str:
     value = node.value
     match value:
         case ast.Call(func=ast.Name(id="TypeAliasType"), args=[_, inner]) if not _looks_ahead(inner):
-            text = f"{name}: TypeAlias = {ast.unparse(inner)}"
+            bare = {"list": "list[Any]", "dict": "dict[str, Any]"}  # of itself, which no alias can say
+            text = f"{name}: TypeAlias = {bare.get(ast.unparse(inner), ast.unparse(inner))}"
         case _:
             text = ast.unparse(node)
     return f"{text}\n{docstring(said, 0)}" if said else text

@@ -36,6 +36,7 @@ IMPORTED: frozenset[str] = frozenset(
     Response RootModel Self SerializationInfo SerializerFunctionWrapHandler Set StrEnum Stream Text TypeAlias
     ServerSentEvent TypeAliasType TypeVar TypedDict URL UUID Union Upload date date_aliased datetime datetime_aliased
     delete deprecated get get_origin model_serializer operation patch post put time time_aliased timedelta warnings
+    Together
     """)
 )
 """Names that a generated file may import or define for its own use."""

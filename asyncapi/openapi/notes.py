@@ -67,7 +67,7 @@ def _is_other(kind: str) -> bool:
 
 
 def _unused_schemes(draft: Draft) -> Iterator[str]:
-    made = {way.scheme for way in draft.ways}
+    made = {title for way in draft.ways for title in way.scheme.split(" and ")}
     for name, scheme in draft.document.security_schemes.items():
         if name not in made:
             how = (

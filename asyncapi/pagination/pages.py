@@ -33,10 +33,10 @@ from asyncapi.scheduling.ownership import refuse_copy
 from asyncapi.settings.pages import Cursor, LinkHeader, NextUrl, Offset, PageNumber
 
 if TYPE_CHECKING:
-    from yarl import URL
-
     from collections.abc import AsyncGenerator, Awaitable
     from types import TracebackType
+
+    from yarl import URL
 
     from asyncapi.messages.response import Response
     from asyncapi.types import Params

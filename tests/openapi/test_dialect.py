@@ -70,3 +70,9 @@ def test_a_default_stays_where_it_is_a_value_of_its_type(value, schema, found, f
 def test_anything_swallows_a_union_and_null_stands_last():
     assert dialect.either([{"type": "string"}, {}]) == {}
     assert dialect.either([{"type": "null"}, {"type": "string"}]) == {"anyOf": [{"type": "string"}, {"type": "null"}]}
+
+
+def test_an_enum_of_texts_and_broken_numbers_is_a_union_of_their_types():
+    found = dialect.choice({"enum": ["a", 1, 1.5, True, None]})
+    assert found == {"anyOf": [{"type": "boolean"}, {"type": "number"}, {"type": "string"}]}
+    assert dialect.choice({"const": None}) == {"type": "null"}
