@@ -338,9 +338,10 @@ def body_for(
             )
         elif part.name in value or not value or python.default is python.empty:
             try:
-                # `fields=` takes any, where the document names none
+                # where the document names no fields, `fields=` takes any
                 field = value[part.name] if part.name in value else sampler.sample(schema)
-                made[python.name] = typed(sampler.with_two(field, schema) if schema else {"a": "b"}, hints[python.name])
+                known = part.name in whole.get("properties", {})
+                made[python.name] = typed(sampler.with_two(field, schema) if known else {"a": "b"}, hints[python.name])
             except NoSample:
                 if python.default is python.empty:
                     raise

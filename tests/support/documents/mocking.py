@@ -10,7 +10,9 @@ The mock gets the document as its author wrote it, but for what the mock can't d
 5. It stops where a reference leads to a file that isn't there: the reference is left out.
 6. It reads no JSON in the fields of a form: it lets them pass, and `forms.py` reads them.
 7. It doesn't take `application/form-data` for the form that its author means.
-8. It crashes at some requests: it is started anew for the next one.
+8. It demands header parameters whose names are to be ignored: Accept, Content-Type and Authorization (OpenAPI 3.0.3,
+   "Parameter Object").
+9. It crashes at some requests: it is started anew for the next one.
 """
 
 from __future__ import annotations
@@ -70,7 +72,7 @@ def _without_servers(item: Any) -> Any:
 
 def _mended(value: Any, raw: dict[str, Any]) -> Any:
     if isinstance(value, list):
-        return [_mended(each, raw) for each in value]
+        return [_mended(each, raw) for each in value if not _is_ignored(each)]
     if not isinstance(value, dict):
         return value
     reference = value.get("$ref")
@@ -84,6 +86,11 @@ def _mended(value: Any, raw: dict[str, Any]) -> Any:
         if isinstance(made.get(kind), dict) and isinstance(made[kind].get("schema"), dict):
             made[kind] = _readable(made[kind], value[kind], raw)
     return made
+
+
+def _is_ignored(value: Any) -> bool:
+    names = {"accept", "content-type", "authorization"}
+    return isinstance(value, dict) and value.get("in") == "header" and str(value.get("name")).lower() in names
 
 
 def _readable(made: dict[str, Any], media: dict[str, Any], raw: dict[str, Any]) -> dict[str, Any]:

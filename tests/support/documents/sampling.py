@@ -134,6 +134,9 @@ class Sampler:
     def _made(self, schema: Any, depth: int) -> Any:
         if depth > MAX_DEPTH:
             raise NoSample("too deep")
+        if (child := self._child(schema)) is not None:
+            target, name, key = child
+            return {**self._made({"$ref": target}, depth + 1), key: name}
         schema = self._merged(schema, depth)
         if "const" in schema:
             return schema["const"]
@@ -192,6 +195,17 @@ class Sampler:
         by_name = {target: name for name, target in (said.get("mapping") or {}).items()}
         name = by_name.get(choice["$ref"], choice["$ref"].rpartition("/")[2])
         return {**value, said["propertyName"]: name}
+
+    def _child(self, schema: Any) -> tuple[str, str, str] | None:
+        """Return a child (reference, name, property) of a parent that leaves the choice to its discriminator."""
+        resolved = self._resolved(schema)
+        said = resolved.get("discriminator")
+        if not isinstance(said, dict) or resolved.get("oneOf") or resolved.get("anyOf"):
+            return None
+        own = schema.get("$ref")
+        choices = [(target, name) for name, target in (said.get("mapping") or {}).items() if target != own]
+        known = [(target, name) for target, name in choices if self._resolved({"$ref": target}).get("allOf")]
+        return (*known[0], str(said.get("propertyName"))) if known else None
 
     def _null(self, schema: dict[str, Any], depth: int) -> Any:
         return None
