@@ -70,6 +70,8 @@ class CostBudget:
         return f"budget {self.capacity:g}, a retry costs {self.retry:g}, after a timeout {self.timeout:g}"
 
 
+_LEARNED_BUDGET = CostBudget(timeout=5.0, crowding=True)
+"""What a policy implies: it watches over time-outs, so that they need not cost twice as much."""
 _USUAL_BUDGET = Budget()  # by itself, it shows that none was given
 
 
@@ -91,7 +93,7 @@ class Retry:
             error is raised at once.
         budget: A `Budget` or `CostBudget` per host, or None. It belongs to the client: a call's `retry=` can only opt
             out. It holds retries back also where more `attempts` are allowed, and errors say so (`held_by`). A
-            `Budget()` by default; with a `policy`, a `CostBudget(crowding=True)`.
+            `Budget()` by default; with a `policy`, a `CostBudget(timeout=5, crowding=True)`.
         wait: A tenacity wait strategy instead of the exponential one. A server's Retry-After takes precedence.
         stop: A tenacity stop strategy, beside `attempts`.
         retry: A tenacity retry strategy instead of the built-in choice: it sees errors as exceptions, and other
@@ -125,7 +127,7 @@ class Retry:
         if self.wait is not None:
             raise ValueError("policy and wait both decide how long to wait: drop wait=, or the policy")
         if self.budget is _USUAL_BUDGET:
-            object.__setattr__(self, "budget", CostBudget(crowding=True))
+            object.__setattr__(self, "budget", _LEARNED_BUDGET)
 
     @cached_property
     def max_attempts(self) -> int | None:

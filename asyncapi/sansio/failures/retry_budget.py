@@ -26,6 +26,7 @@ from typing import Protocol
 _WINDOW = 1.0  # seconds of traffic whose unused share may be kept
 _REFILL = 300.0  # seconds in which the floor refills
 _RUN = 3  # attempts in a row that timed out: no time-out is retried, by a client whose calls are many enough to tell
+_CHANCE = 0.01  # how likely a run is at the share of time-outs so far: a likelier one shows nothing new
 _STEADY = 1.5  # calls in each of the last two windows: more are many enough
 _MANY = 50  # attempts over which the share of time-outs is averaged
 _MOST = 0.6  # of them timed out: no time-out is retried
@@ -75,11 +76,13 @@ class _Crowd:
     """
 
     __slots__ = (
-        "_ratio", "_recent", "_run", "_shut_until", "_steady", "_timed_out_at", "_timing_out", "_window_ends",
+        "_before", "_ratio", "_recent", "_run", "_shut_until", "_steady", "_timed_out_at", "_timing_out",
+        "_window_ends",
     )  # fmt: skip
 
     def __init__(self, ratio: float) -> None:
         self._ratio = ratio
+        self._before = 0.0  # share of the recent attempts that had timed out when the run began
         self._recent = [0.0, 0.0]  # paid in during the last window and in this one
         self._window_ends = float("-inf")
         self._steady = False  # whether other calls will soon show if the host responds
@@ -96,6 +99,8 @@ class _Crowd:
         if now > self._timed_out_at + _MEMORY:
             self._timing_out, self._run = 0.0, 0
         self._timed_out_at = now
+        if not self._run:
+            self._before = self._timing_out
         self._timing_out += (1.0 - self._timing_out) / _MANY
         self._run += 1
         if self._timing_out > _MOST or (now < self._shut_until and self._timing_out > _STILL):
@@ -229,7 +234,9 @@ class CostBudget(_Crowd):
 
     def crowded(self, now: float) -> bool:
         """Whether nearly all attempts time out; never without `crowding`, where a retry after one costs more."""
-        return self._crowding and super().crowded(now)
+        if not (self._crowding and super().crowded(now)):
+            return False
+        return now < self._shut_until or self._before**self._run < _CHANCE
 
     def refund(self, paid: float) -> None:
         """Refund a retry that was not sent after all."""
