@@ -33,6 +33,7 @@ _MOST = 0.6  # of them timed out: no time-out is retried
 _CLEAR = 0.02  # of them timed out: fewer are none
 _STILL = 0.25  # of them timed out: more go on to keep time-outs from being retried
 _MEMORY = 10.0  # seconds without so many, until time-outs are retried again
+_SOON = 2.0  # the same, where a quota bounds what would be sent then
 
 
 class Retries(Protocol):
@@ -73,15 +74,17 @@ class _Crowd:
 
     Args:
         ratio: What each call counts.
+        shut_for: Seconds for which no time-out is retried once nearly all have timed out.
     """
 
     __slots__ = (
-        "_before", "_ratio", "_recent", "_run", "_shut_until", "_steady", "_timed_out_at", "_timing_out",
+        "_before", "_ratio", "_recent", "_run", "_shut_for", "_shut_until", "_steady", "_timed_out_at", "_timing_out",
         "_window_ends",
     )  # fmt: skip
 
-    def __init__(self, ratio: float) -> None:
+    def __init__(self, ratio: float, shut_for: float = _MEMORY) -> None:
         self._ratio = ratio
+        self._shut_for = shut_for
         self._before = 0.0  # share of the recent attempts that had timed out when the run began
         self._recent = [0.0, 0.0]  # paid in during the last window and in this one
         self._window_ends = float("-inf")
@@ -104,7 +107,7 @@ class _Crowd:
         self._timing_out += (1.0 - self._timing_out) / _MANY
         self._run += 1
         if self._timing_out > _MOST or (now < self._shut_until and self._timing_out > _STILL):
-            self._shut_until = now + _MEMORY
+            self._shut_until = now + self._shut_for
 
     def crowded(self, now: float) -> bool:
         """Whether so many attempts time out that their retries would only keep the host's queue full."""
@@ -203,7 +206,7 @@ class CostBudget(_Crowd):
     def __init__(
         self, capacity: float, retry: float, timeout: float, payback: float, *, crowding: bool = False
     ) -> None:
-        super().__init__(1.0)
+        super().__init__(1.0, _SOON)
         self._capacity = capacity
         self._retry = retry
         self._timeout = timeout
