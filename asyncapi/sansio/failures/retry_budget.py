@@ -21,7 +21,7 @@ Both are `Retries`.
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 _WINDOW = 1.0  # seconds of traffic whose unused share may be kept
 _REFILL = 300.0  # seconds in which the floor refills
@@ -29,11 +29,26 @@ _RUN = 3  # attempts in a row that timed out: no time-out is retried, by a clien
 _CHANCE = 0.01  # how likely a run is at the share of time-outs so far: a likelier one shows nothing new
 _STEADY = 1.5  # calls in each of the last two windows: more are many enough
 _MANY = 50  # attempts over which the share of time-outs is averaged
-_MOST = 0.6  # of them timed out: no time-out is retried
 _CLEAR = 0.02  # of them timed out: fewer are none
-_STILL = 0.25  # of them timed out: more go on to keep time-outs from being retried
-_MEMORY = 10.0  # seconds without so many, until time-outs are retried again
-_SOON = 2.0  # the same, where a quota bounds what would be sent then
+_MEMORY = 10.0  # seconds after which time-outs are forgotten
+
+
+class _Shut(NamedTuple):
+    """When no time-out is retried.
+
+    Attributes:
+        most: Share of the recent attempts that timed out, from which on it is so.
+        still: Share above which it stays so.
+        seconds: Seconds without so many, until time-outs are retried again.
+    """
+
+    most: float
+    still: float
+    seconds: float
+
+
+_SOON_SHUT = _Shut(0.6, 0.25, 10.0)
+_LATE_SHUT = _Shut(0.75, 0.5, 2.0)  # where a quota bounds the retries besides: open while most attempts succeed
 
 
 class Retries(Protocol):
@@ -74,17 +89,17 @@ class _Crowd:
 
     Args:
         ratio: What each call counts.
-        shut_for: Seconds for which no time-out is retried once nearly all have timed out.
+        shut: When no time-out is retried.
     """
 
     __slots__ = (
-        "_before", "_ratio", "_recent", "_run", "_shut_for", "_shut_until", "_steady", "_timed_out_at", "_timing_out",
+        "_before", "_ratio", "_recent", "_run", "_shut", "_shut_until", "_steady", "_timed_out_at", "_timing_out",
         "_window_ends",
     )  # fmt: skip
 
-    def __init__(self, ratio: float, shut_for: float = _MEMORY) -> None:
+    def __init__(self, ratio: float, shut: _Shut) -> None:
         self._ratio = ratio
-        self._shut_for = shut_for
+        self._shut = shut
         self._before = 0.0  # share of the recent attempts that had timed out when the run began
         self._recent = [0.0, 0.0]  # paid in during the last window and in this one
         self._window_ends = float("-inf")
@@ -106,8 +121,9 @@ class _Crowd:
             self._before = self._timing_out
         self._timing_out += (1.0 - self._timing_out) / _MANY
         self._run += 1
-        if self._timing_out > _MOST or (now < self._shut_until and self._timing_out > _STILL):
-            self._shut_until = now + self._shut_for
+        share, shut = self._timing_out, self._shut
+        if share > shut.most or (now < self._shut_until and share > shut.still):
+            self._shut_until = now + shut.seconds
 
     def crowded(self, now: float) -> bool:
         """Whether so many attempts time out that their retries would only keep the host's queue full."""
@@ -142,7 +158,7 @@ class RetryBudget(_Crowd):
     __slots__ = ("_floor", "_free", "_last", "_shared")
 
     def __init__(self, ratio: float, floor: float) -> None:
-        super().__init__(ratio)
+        super().__init__(ratio, _SOON_SHUT)
         self._floor = floor
         self._free = floor  # tokens left of the floor
         self._shared = 0.0  # tokens that calls have paid in
@@ -206,7 +222,7 @@ class CostBudget(_Crowd):
     def __init__(
         self, capacity: float, retry: float, timeout: float, payback: float, *, crowding: bool = False
     ) -> None:
-        super().__init__(1.0, _SOON)
+        super().__init__(1.0, _LATE_SHUT)
         self._capacity = capacity
         self._retry = retry
         self._timeout = timeout
