@@ -1,15 +1,15 @@
 """Decide how long a call waits for the usual response, and each of its attempts, where a fallback is at hand.
 
-For each route of a host: of the calls (or of the attempts) that were still under way after 0.1, 0.2, 0.4 ... seconds, how many got a good
-response in the end, and how many did not. Where that chance falls below what the fallback is worth, waiting on is not
+For each route of a host: of the calls (or of the attempts) that were still under way after 0.1, 0.2, 0.4 ... seconds,
+how many got a good response in the end, and how many did not. Where that chance is below `HOPELESS`, waiting on is not
 worth it. It is the same estimate as for the waits of retries (learned.py), along the time that a call has taken.
 
 Rules:
 1. Nobody is cut short who takes no longer than usual: three times what 95 % of the good responses took, at least.
 2. As long as no call has failed, nothing is counted, and nobody is cut short: a healthy host is never left.
 3. A call that is cut short says nothing of how it would have ended. So a share of them is not, to see.
-4. What was seen counts half after 50 further calls (200 attempts), and where nothing was heard for a minute, it is forgotten: a host
-   that is back is asked again.
+4. What was seen counts half after 50 further calls (200 attempts), and where nothing was heard for a minute, it is
+   forgotten: a host that is back is asked again.
 """
 
 from __future__ import annotations
@@ -23,8 +23,11 @@ if TYPE_CHECKING:
 AFTER = (0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 12.8, 25.6)
 """Seconds after which a call may be cut short."""
 
-WORTH = 0.15
-"""What a fallback is worth, where a good response of the usual host is worth 1."""
+WORTH = 0.06
+"""What a fallback is worth, where a good response of the usual host is worth 1, less the price of a retry for it."""
+
+HOPELESS = 0.15
+"""How likely a good response is that is not worth waiting for any more."""
 
 _BELIEF = 2.0, 0.5  # calls that ended well, and that did not, before any was seen
 _MEMORY = 50.0  # calls (rule 4)
@@ -66,7 +69,7 @@ class Cut:
 
     def as_dict(self) -> dict[str, Any]:
         """Return it as plain data, for records and traces."""
-        return {"after": self.after, "chance": self.chance, "worth": WORTH, "reason": self.reason}
+        return {"after": self.after, "chance": self.chance, "reason": self.reason}
 
 
 class Overdue:
@@ -115,7 +118,7 @@ class Overdue:
         if max(self._bad) < _FADED:
             self._forget()
 
-    def cut(self, left: float, now: float, worth: float = WORTH) -> Cut | None:
+    def cut(self, left: float, now: float, hopeless: float = HOPELESS) -> Cut | None:
         """When a call with so many seconds left is to be cut short; None if it isn't."""
         if self._good is None or not self.usual:
             return None
@@ -127,7 +130,7 @@ class Overdue:
             if after >= left:
                 return None
             chance = (good + hope) / (good + bad + hope + doubt)
-            if chance < worth and after >= _TIMES * self.usual:
+            if chance < hopeless and after >= _TIMES * self.usual:
                 return Cut(after, chance, good, good + bad, self._of)
         return None
 
