@@ -246,7 +246,9 @@ def _cache(state: ClientState) -> dict[str, int]:
         return {}
     counts, behind = asdict(state.cached), state.background
     if behind is not None and behind.started:
-        counts |= {"refreshed": behind.started - behind.failed - len(behind), "not_refreshed": behind.failed}
+        without = behind.failed + behind.cancelled
+        counts |= {"refreshed": behind.started - without - len(behind), "not_refreshed": without}
     if state.lasting is not None:
-        return {**counts, **asdict(state.lasting.counts), **state.lasting.occupancy()}
+        occupancy = state.lasting.occupancy()  # first: it takes in what the store's thread has counted
+        return {**counts, **asdict(state.lasting.counts), **occupancy}
     return {**counts, "bytes": state.answers.size}

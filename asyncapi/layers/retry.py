@@ -29,7 +29,9 @@ Rules:
    (sansio/failures/mesh.py).
 7. With a policy (`Retry(policy=)`), what was seen of such failures says whether a retry pays, and how long to wait:
    after questions 2 and 3, before the others. It is not asked where the server says when to come back, nor where the
-   pace of the host holds the call back.
+   pace of the host holds the call back. A retry that came due while nearly all attempts time out is a lesson, too.
+8. A success pays back what its last retry has cost, as in the AWS SDKs; with a policy, what all of its retries have:
+   they were worth it.
 """
 
 from __future__ import annotations
@@ -264,7 +266,7 @@ class _Again:
                 "nearly all attempts to {} time out: retries would keep it overloaded, so its retry budget is closed"
             )
             if self._lessons is not None:
-                self._lessons.overrule(str(verdict))
+                self._lessons.futile(str(verdict))
             raise verdict
 
     async def _decide(self, failure: Response | TransportError, call: Call, state: RetryCallState | None) -> None:
@@ -357,8 +359,9 @@ class _Again:
             raise GiveUp(f"a wait of {wait:.3g} s would pass the deadline", held_by="deadline", phase="backoff")
         # question 6
         if policy.budget is not None and not free:
-            self._paid = self._owed = self._budget.withdraw(self._clock.now(), timed_out=timed_out(failure))
-            if not self._paid:
+            self._owed = self._budget.withdraw(self._clock.now(), timed_out=timed_out(failure))
+            self._paid = self._owed + (0.0 if policy.policy is None else self._paid)  # rule 8
+            if not self._owed:
                 raise self._spent("the retry budget of {} is spent")
 
     def _ask(self, failure: Response | TransportError) -> None:

@@ -17,7 +17,7 @@ transports report to each other. Who writes what (`tests/messages/test_call.py` 
     task                              client.methods, credentials.oauth.token_endpoint, layers.cache, layers.deadline,
                                       layers.hedge, layers.singleflight, layers.telemetry: whoever starts or ends a task
     running                           layers.cache, layers.hedge, layers.singleflight, layers.telemetry
-    guards                            layers.deadline, layers.fallback, layers.singleflight
+    guards                            layers.deadline, layers.fallback, layers.overdue, layers.singleflight
     elsewhere, tried                  layers.balance
     why                               layers.balance, layers.breaker, layers.cache, layers.fallback, layers.hold,
                                       layers.redirect, sansio.failures.retry_choice, speakers.graphql_asking

@@ -3,6 +3,7 @@
 How a retry ended:
     well            with a success, or with a response that no retry would change (a 404, a 422)
     badly           with a failure that is worth another retry, or with one of the server's own (501)
+    badly           not sent, because nearly all attempts timed out when it was due
     unknown         with anything else: cancelled, refused by ourselves, ended by a bound of ours, asking for money
 """
 
@@ -93,6 +94,12 @@ class Lessons:
         choice.overruled = why
         if self._record is not None and self._record.state is not None:  # somebody may have read it before
             self._record.state["learned"]["overruled"] = why
+
+    def futile(self, why: str) -> None:
+        """Take in that the chosen retry was not sent, because it was due while none could end well."""
+        if self.choice is not None:
+            self._learning.settle(self.choice, good=False)
+        self.overrule(why)
 
     def ended(self, failure: Response | TransportError | None, *, again: bool) -> bool:
         """Take in how the last retry has ended; whether it was one that was chosen here.
