@@ -54,7 +54,7 @@ def some_hang(share, start=5.0, latency=0.05, seconds=1e6):
 
 
 def test_where_some_attempts_hang_another_one_is_made_in_time():
-    late = [(took, one) for began, took, one in calls(some_hang(0.3)) if began > 15.0]
+    late = [(took, one) for began, took, one in calls(some_hang(0.3)) if began > 25.0]
     assert sum(bool(one.degraded) for _, one in late) <= 0.02 * len(late)
     assert sum(took < 1.0 for took, _ in late) >= 0.9 * len(late)
 
@@ -65,12 +65,12 @@ def test_the_record_says_that_it_was_given_up_and_why():
         attempt for *_, one in ended for attempt in one.attempts if attempt.state and "overdue" in attempt.state
     ]
     record = given_up[-1]
-    assert record.error.startswith("RequestTimeout: given up after 0.2 s: ")
+    assert record.error.startswith(f"RequestTimeout: given up after {record.elapsed:.3g} s: ")
     assert "attempts that took longer than 0.2 s ended well" in record.error
     assert record.then.startswith("retried after")
     assert record.state["overdue"]["after"] == pytest.approx(0.2)
     assert record.state["overdue"]["reason"] in record.error
-    assert record.elapsed == pytest.approx(0.2)
+    assert 0.2 <= record.elapsed < 2.0
 
 
 @pytest.mark.parametrize(
@@ -106,6 +106,22 @@ def test_a_host_that_is_well_again_is_waited_for_again():
 
     late = [one for began, _, one in calls(handler, seconds=90.0) if began > 75.0]
     assert not any(attempt.state and "overdue" in attempt.state for one in late for attempt in one.attempts)
+
+
+def test_where_no_attempt_ends_well_another_one_would_not_either():
+    """In a spike of latency attempts are waited for, as long as nothing shows that the host responds to others."""
+    chance = random.Random(1)
+
+    async def handler(_):
+        now = asyncio.get_running_loop().time()
+        if now >= 30.0:
+            await asyncio.sleep(3.0)
+        else:
+            await asyncio.sleep(1e6 if now >= 5.0 and chance.random() < 0.3 else 0.05)
+        return reply(200, json={})
+
+    ended = [one for began, _, one in calls(handler, seconds=40.0) if began > 32.0]
+    assert not any(attempt.state and "overdue" in attempt.state for one in ended[-100:] for attempt in one.attempts)
 
 
 def test_attempts_that_end_with_the_deadline_count_as_well():

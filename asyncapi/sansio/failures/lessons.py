@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from asyncapi.sansio.failures.learned import Choice, Learning
 
 _SERVER_ERRORS = 500
+_PRICED = 0.09  # taken off what a fallback is worth: a retry's value has its price taken off, too
 
 
 class Lessons:
@@ -68,7 +69,7 @@ class Lessons:
             None if request.deadline is None else request.deadline - now,
             draws,
             now,
-            instead=request.call.instead,
+            instead=max(0.0, request.call.instead - _PRICED),
             most=most,
             told=not isinstance(failure, TransportError) and should_retry(failure.headers) is True,
         )

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 AFTER = (0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 12.8, 25.6)
 """Seconds after which a call may be cut short."""
 
-WORTH = 0.06
-"""What a fallback is worth, where a good response of the usual host is worth 1, less the price of a retry for it."""
+WORTH = 0.15
+"""What a fallback is worth, where a good response of the usual host is worth 1."""
 
 HOPELESS = 0.15
 """How likely a good response is that is not worth waiting for any more."""
