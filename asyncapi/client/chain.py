@@ -307,7 +307,7 @@ def _overdue(state: ClientState) -> Iterator[Step]:
     if settings.fallback and policy is not None and policy.degrade:
         from asyncapi.layers.overdue import overdue  # noqa: PLC0415 - most clients learn no retries
 
-        layer = overdue(state.watchdog, state.clock, explore=policy.explore)
+        layer = overdue(state.clock, explore=policy.explore)
         yield Step("overdue", "gives up attempts where a fallback is worth more", layer)
 
 

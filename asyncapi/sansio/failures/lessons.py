@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from asyncapi.sansio.failures.learned import Choice, Learning
 
 _SERVER_ERRORS = 500
+_PRICED = 0.09  # taken off what a fallback is worth: a retry's value has its price taken off, too
 
 
 class Lessons:
@@ -71,7 +72,7 @@ class Lessons:
             None if deadline is None else deadline - now,
             draws,
             now,
-            instead=0.0 if call.alternative is None else call.instead,
+            instead=0.0 if call.alternative is None else max(0.0, call.instead - _PRICED),
             most=most,
             told=self._told,
         )
