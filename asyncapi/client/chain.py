@@ -203,15 +203,11 @@ def _fallback(state: ClientState) -> Iterator[Step]:
     if settings.fallback and state.answers is not None:
         last_good = LastGood(state.answers, None if state.principals is None else state.principals.unchanged)
         policy = None if settings.retry is None else settings.retry.policy
+        explore = policy.explore if policy is not None and policy.degrade else 0.0
         layer = fallback(
-            settings.fallback,
-            settings.base,
-            last_good,
-            state.watchdog,
-            state.clock,
-            probe_every=PROBE_EVERY,
-            explore=policy.explore if policy is not None and policy.degrade else 0.0,
-        )
+            settings.fallback, settings.base, last_good, state.watchdog, state.clock,
+            probe_every=PROBE_EVERY, explore=explore,
+        )  # fmt: skip
         yield Step("fallback", ", ".join(each.describe() for each in settings.fallback), layer)
 
 
@@ -220,15 +216,9 @@ def _retry(state: ClientState) -> Iterator[Step]:
     text = "none, but for a kept connection that proves closed" if settings is None else settings.describe()
     # as the AWS SDKs count throttling; not so where a policy brings such a budget
     counted = settings is not None and settings.policy is None and isinstance(settings.budget, CostBudget)
-    mesh = state.settings.mesh
-    layer = retry(
-        state.budgets,
-        state.clock,
-        paced=state.paces is not None,
-        counted=counted,
-        behind_mesh=isinstance(mesh, Mesh) and mesh.retry == "mesh",
-        learned=state.lessons,
-    )
+    mesh, paced = state.settings.mesh, state.paces is not None
+    behind = isinstance(mesh, Mesh) and mesh.retry == "mesh"
+    layer = retry(state.budgets, state.clock, paced=paced, counted=counted, behind_mesh=behind, learned=state.lessons)
     yield Step("retry", text, layer)
 
 
