@@ -292,13 +292,11 @@ def _breaker_again(state: ClientState) -> Iterator[Step]:
 
 
 def _overdue(state: ClientState) -> Iterator[Step]:
-    settings = state.settings
-    policy = None if settings.retry is None else settings.retry.policy
-    if settings.fallback and policy is not None and policy.degrade:
+    policy = None if state.settings.retry is None else state.settings.retry.policy
+    if state.settings.fallback and policy is not None and policy.degrade:
         from asyncapi.layers.overdue import overdue  # noqa: PLC0415 - most clients learn no retries
 
-        layer = overdue(state.clock, explore=policy.explore)
-        yield Step("overdue", "gives up attempts where a fallback is worth more", layer)
+        yield Step("overdue", "attempts that take too long", overdue(state.clock, explore=policy.explore))
 
 
 def _propagation(state: ClientState) -> Iterator[Step]:
@@ -343,10 +341,9 @@ def _sign(state: ClientState) -> Iterator[Step]:
 
 
 def _chaos(state: ClientState) -> Iterator[Step]:
-    if state.settings.chaos is not None:
-        yield Step(
-            "chaos", f"seed {state.settings.chaos.seed}", chaos(state.settings.chaos, state.watchdog, state.clock)
-        )
+    settings = state.settings.chaos
+    if settings is not None:
+        yield Step("chaos", f"seed {settings.seed}", chaos(settings, state.watchdog, state.clock))
 
 
 ORDER: tuple[Callable[[ClientState], Iterator[Step]], ...] = (

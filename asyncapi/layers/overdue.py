@@ -12,7 +12,7 @@ Rules:
    or refused by ourselves, says nothing.
 5. An attempt with a streamed response ends at its headers; such attempts are learned apart.
 6. It is given up only where an attempt that began later has ended well: else another one would not, either. That is
-   looked at again and again.
+   looked at again and again. A response whose body is being read is on its way: it is not given up.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ class _Patience:
             return await self._send(request, seen, began)
         guard = Guard(task, inf)
         guard.tells = False
-        look = _Look(self._clock, seen, began, cut, guard)
+        look = _Look(self._clock, seen, began, cut, guard, call)
         # outermost first: an attempt that is cut off names the limit that fired
         call.guards = (*outer, guard)
         try:
@@ -127,15 +127,18 @@ class _Patience:
 class _Look:
     """Looks, from when an attempt is overdue on, whether another one would end well (rule 6)."""
 
-    __slots__ = ("_began", "_clock", "_cut", "_guard", "_seen", "_timer")
+    __slots__ = ("_began", "_call", "_clock", "_cut", "_guard", "_seen", "_timer")
 
-    def __init__(self, clock: Clock, seen: Overdue, began: float, cut: Cut, guard: Guard) -> None:
+    def __init__(  # noqa: PLR0917 - of one place
+        self, clock: Clock, seen: Overdue, began: float, cut: Cut, guard: Guard, call: Call
+    ) -> None:
         self._clock, self._seen, self._began, self._cut, self._guard = clock, seen, began, cut, guard
+        self._call = call
         self._timer = clock.call_at(began + cut.after, self._look)
 
     def _look(self) -> None:
         now = self._clock.now()
-        if self._seen.well_since > self._began:
+        if self._seen.well_since > self._began and self._call.phase != "body":
             self._guard.means = f"given up after {now - self._began:.3g} s: {self._cut.reason}"
             self._guard.expire()
         else:
