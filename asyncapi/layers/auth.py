@@ -23,7 +23,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import suppress
 from hashlib import sha256
-from secrets import token_hex
+from os import urandom
 from typing import TYPE_CHECKING, Protocol
 
 from yarl import URL
@@ -87,7 +87,7 @@ class Keyring:
     ) -> None:
         self.context: AuthContext = context
         self._among_others = among_others
-        self._unnamed = token_hex() if among_others else ""  # for users whom only this client knows
+        self._unnamed = urandom(16).hex() if among_others else ""  # for users whom only this client knows
         self._everywhere = endpoints
         self._of_set: Credential | None = None
         self._anywhere: Credential | None = None

@@ -288,7 +288,7 @@ class _Cache:
             return self._shelf.answer(valid, request, "revalidated")
         # it is for another principal, or about another representation; one of a fallback says nothing of what is stored
         if not response.degraded:
-            self._shelf.variants.drop(key_of(request))
+            self._shelf.variants.keep(key_of(request), None, replaces=stored)
         return None
 
     async def _take(
