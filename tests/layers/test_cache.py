@@ -9,6 +9,7 @@ import pytest
 
 from asyncapi import (
     ApiKey,
+    Bearer,
     Cache,
     Client,
     ConfigError,
