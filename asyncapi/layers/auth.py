@@ -301,6 +301,8 @@ def auth(keyring: Keyring) -> Layer:
                     credential.unused(signature)
                 return await inner(request)
             call.signature = signature
+            if call.others is not None:
+                _note_user(call, credential, signature)
             response = await inner(request)
             why = credential.on_response(signature, response, call.refused, context)
             if why and len(call.refused) < credential.max_resends:  # rule 3
@@ -311,6 +313,14 @@ def auth(keyring: Keyring) -> Layer:
         return send
 
     return layer
+
+
+def _note_user(call: Call, credential: Credential, signature: Signature) -> None:
+    """Note whom an attempt is sent for, if that is somebody else than the call was made for."""
+    user_of = getattr(credential, "user_of", None)
+    user = None if user_of is None else user_of(signature)
+    if call.others is not None and user is not None and user not in (call.principal or "").split(" "):
+        call.others.append(user)
 
 
 async def _waited(credential: Credential, request: Request, context: AuthContext) -> Signature:

@@ -235,6 +235,7 @@ class _Cache:
             began = self._clock.now()
             call = Call(began, its.host, its.settings, its.original)
             call.principal, call.reading, call.peek, call.dress = its.principal, its.reading, its.peek, its.dress
+            call.others = None if its.others is None else []
             call.task, call.why = asyncio.current_task(), "background: stale-while-revalidate"
             try:
                 response = await send(request.copy(call=call, deadline=began + limit))
