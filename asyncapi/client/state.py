@@ -22,7 +22,7 @@ from asyncapi.settings import Adaptive, Budget
 from asyncapi.stores.answers import Answers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from yarl import URL
 
@@ -95,6 +95,7 @@ class ClientState:
         self.cached: Counts | None = Counts() if settings.cache is not None else None
         self.fetching: dict[str, set[Fetch]] = {}
         self.learned: dict[Learned, LearnedRetries] = {}
+        self._learning: tuple[Learned, LearnedRetries] | None = None  # the last one: to compare settings takes long
         self._start_cache()
 
     def _start_limits(self, settings: LayerSettings, clock: Clock) -> None:
@@ -147,9 +148,12 @@ class ClientState:
 
         return Keyed(partial(Line, self.clock), busy=lambda line: line.busy)
 
-    async def lessons(self, policy: Learned, host: str) -> Lessons:
+    def lessons(self, policy: Learned, host: str) -> Lessons | Awaitable[Lessons]:
         """Begin what a call to a host learns of its retries; calls with equal policies learn together."""
-        return await (self.learned.get(policy) or self._learn(policy)).lessons(host)
+        last = self._learning
+        if last is None or last[0] is not policy:
+            last = self._learning = policy, self.learned.get(policy) or self._learn(policy)
+        return last[1].lessons(host)
 
     def _learn(self, policy: Learned) -> LearnedRetries:
         from asyncapi.client.learned import LearnedRetries  # noqa: PLC0415 - most clients learn no retries
@@ -239,7 +243,7 @@ class ClientState:
 
 
 def _turns(lasting: Lasting | None, clock: Clock) -> Turns | None:
-    if lasting is None:
+    if lasting is None or not lasting.turns:
         return None
     from asyncapi.stores.turns import Turns  # noqa: PLC0415 - most clients have no such store
 

@@ -47,10 +47,12 @@ class Lasting(Protocol):
     Attributes:
         counts: What it has done.
         far: Whether a key has to be brought before `get` can know it.
+        turns: Whether one of several processes fetches what all of them miss, with single-flight.
     """
 
     counts: StoreCounts
     far: bool
+    turns: bool
 
     @property
     def largest(self) -> int:

@@ -95,3 +95,24 @@ def test_a_write_removes_all_and_overtakes_what_is_under_way():
     kept.forget(KEY)
     assert (kept.get(KEY), kept.parts(KEY, "", {"Range": "bytes=0-4"})) == (None, [])
     assert (fetch.overtaken, later.overtaken) == (True, False)
+
+
+class Kept(dict):
+    """A store that several processes share, as far as `keep` is concerned."""
+
+    def put(self, key, records, _size):
+        self[key] = records
+
+
+def test_what_was_held_up_replaces_nothing_newer_in_a_store_that_processes_share():
+    kept = Kept()
+    shared = Variants(Answers(1_000_000), {}, kept)
+    shared.keep("k", stored(content=b"new")._replace(response_time=100.0, initial_age=0.5))
+    held_up = stored(content=b"old")._replace(response_time=107.0, initial_age=9.0)  # it was asked for at 98
+    shared.keep("k", held_up)
+    assert kept["k"][0][-1] == b"new"
+    shared.keep("k", held_up._replace(initial_age=8.0))  # as old as a Date can tell
+    assert kept["k"][0][-1] == b"old"
+    shared.keep("k", stored(content=b"by a wrong clock")._replace(response_time=1e6, initial_age=0.0))
+    shared.keep("k", held_up)
+    assert kept["k"][0][-1] == b"old"
