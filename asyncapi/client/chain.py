@@ -142,11 +142,8 @@ def _own(state: ClientState) -> Iterator[Step]:
 def _watch_calls(state: ClientState) -> Iterator[Step]:
     watchers = state.settings.watch
     if watchers:
-        yield Step(
-            "watch (calls)",
-            ", ".join(type(watcher).__name__ for watcher in watchers),
-            watch_calls(watchers, state.clock),
-        )
+        names = ", ".join(type(watcher).__name__ for watcher in watchers)
+        yield Step("watch (calls)", names, watch_calls(watchers, state.clock))
 
 
 def _calls(state: ClientState) -> Iterator[Step]:
@@ -163,12 +160,8 @@ def _deadline(state: ClientState) -> Iterator[Step]:
 
 def _principal(state: ClientState) -> Iterator[Step]:
     settings, users = state.settings, state.principals
-    shares = (
-        settings.cache is not None
-        or settings.single_flight
-        or any(fallback.stale is not None for fallback in settings.fallback)
-    )
-    if users is not None and shares:
+    stale = any(fallback.stale is not None for fallback in settings.fallback)
+    if users is not None and (stale or settings.single_flight or settings.cache is not None):
         yield Step("principal", "what is cached or shared belongs to one user", principal(users))
 
 
@@ -181,8 +174,7 @@ def _cache(state: ClientState) -> Iterator[Step]:
         layer = cache(
             state.answers, settings, state.cached, state.clock, unchanged,
             fetching=state.fetching, background=state.background, follows=state.settings.redirects > 0,
-            aside=cache_ranges, changes=cache_changes, lasting=state.lasting, turns=state.turns,
-            watch=watch,
+            aside=cache_ranges, changes=cache_changes, lasting=state.lasting, turns=state.turns, watch=watch,
         )  # fmt: skip
         yield Step("cache", settings.describe(), layer)
 
@@ -193,9 +185,8 @@ def _body_snapshot(state: ClientState) -> Iterator[Step]:
 
 def _single_flight(state: ClientState) -> Iterator[Step]:
     if state.flights is not None:
-        yield Step(
-            "single-flight", "identical GETs and HEADs under way share one response", singleflight(state.flights)
-        )
+        text = "identical GETs and HEADs under way share one response"
+        yield Step("single-flight", text, singleflight(state.flights))
 
 
 def _fallback(state: ClientState) -> Iterator[Step]:

@@ -235,6 +235,7 @@ class _Cache:
             began = self._clock.now()
             call = Call(began, its.host, its.settings, its.original)
             call.principal, call.reading, call.peek, call.dress = its.principal, its.reading, its.peek, its.dress
+            call.others = None if its.others is None else []
             call.task, call.why = asyncio.current_task(), "background: stale-while-revalidate"
             try:
                 response = await send(request.copy(call=call, deadline=began + limit))
@@ -288,7 +289,7 @@ class _Cache:
             return self._shelf.answer(valid, request, "revalidated")
         # it is for another principal, or about another representation; one of a fallback says nothing of what is stored
         if not response.degraded:
-            self._shelf.variants.drop(key_of(request))
+            self._shelf.variants.keep(key_of(request), None, replaces=stored)
         return None
 
     async def _take(

@@ -94,10 +94,6 @@ class Variants:
         ]
         self._put(key, others if stored is None else [*others, tuple(stored)])
 
-    def drop(self, key: str) -> None:
-        """Remove the whole responses of a key."""
-        self._answers.drop(key)
-
     def parts(self, key: str, identity: str, request: Mapping[str, str]) -> list[Stored]:
         """The parts that may be used for a request, the one that came for the same range first."""
         found = self._answers.get(_parts(key))
