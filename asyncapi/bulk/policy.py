@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from asyncapi.bulk.weights import Weights
 from asyncapi.credentials import ApiKey, Basic, Bearer
 from asyncapi.errors import ConfigError
-from asyncapi.settings import TLS, Adaptive, Budget, Cache, CostBudget, Learned, RateLimit, Redis, Retry, Timeout
+from asyncapi.settings import TLS, Adaptive, Budget, Cache, Learned, RateLimit, Redis, Retry, Timeout
 
 if TYPE_CHECKING:
     from asyncapi.bulk.job import Job
@@ -77,7 +77,7 @@ def retries(job: Job) -> Retry | None:
         retry = replace(retry, policy=Learned())
         budget = retry.budget
         if budget == Budget():  # the usual one, which a policy replaces
-            budget = CostBudget(crowding=True)
+            budget = Retry(policy=Learned()).budget
     if job.retry_budget is not None:
         floor = budget.floor if isinstance(budget, Budget) else Budget().floor
         budget = None if job.retry_budget == "none" else Budget(job.retry_budget, floor)

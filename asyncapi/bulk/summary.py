@@ -113,14 +113,7 @@ def learned_text(learned: Mapping[str, Mapping[str, LearnedStats]]) -> dict[str,
     """Say of the kinds of failures that were retried most what was learned of them."""
     known = [(host, name, stats) for host, kinds in learned.items() for name, stats in kinds.items()]
     known.sort(key=lambda entry: -entry[2].good - entry[2].bad)
-    return {f"{name} of {host}": _learned_text(stats) for host, name, stats in known[:_LEARNED]}
-
-
-def _learned_text(stats: LearnedStats) -> str:
-    if stats.choice is None:
-        return f"no retry: {round(stats.good)} of {round(stats.good + stats.bad)} ended well"
-    good, bad = stats.waits.get(stats.choice, (0.0, 0.0))
-    return f"best after {stats.choice:g} s: {round(good)} of {round(good + bad)} ended well"
+    return {f"{name} of {host}": str(stats) for host, name, stats in known[:_LEARNED]}
 
 
 def check_summary(path: Path) -> None:

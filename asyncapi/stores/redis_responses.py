@@ -56,6 +56,7 @@ class RedisResponses:
     Attributes:
         counts: What it has done.
         far: True: every key has to be brought.
+        largest: The most bytes of all records of a key.
         turns: Whether processes take turns with single-flight.
     """
 
@@ -82,6 +83,7 @@ class RedisResponses:
         self._again = 0.0
         self.counts: StoreCounts = StoreCounts()
         self.far: bool = True
+        self.largest: int = self._largest - 1
         self.turns: bool = True
 
     def get(self, key: str) -> tuple[Record, ...] | None:

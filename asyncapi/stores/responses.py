@@ -54,6 +54,11 @@ class Lasting(Protocol):
     far: bool
     turns: bool
 
+    @property
+    def largest(self) -> int:
+        """The most bytes of all records of a key."""
+        ...
+
     def get(self, key: str) -> tuple[Record, ...] | None:
         """Return the records of a key, or None."""
         ...

@@ -110,6 +110,11 @@ class SQLiteResponses:
                 self._touch(number)
         return tuple([record for row in rows if (record := records.unpack(place, row[2])) is not None]) or None
 
+    @property
+    def largest(self) -> int:
+        """The most bytes of all records of a key."""
+        return self._writer.largest - 1
+
     def put(self, key: str, records: tuple[Record, ...], size: int) -> None:
         """Replace the records of a key; by nothing where it is too large, or too much waits to be written."""
         own = self._records

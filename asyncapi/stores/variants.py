@@ -2,7 +2,7 @@
 
 Rules:
 1. A key has one entry of whole responses, one for each principal and each set of values that it varies by, and one
-   entry of parts (206). Of too many, the oldest are left out.
+   entry of parts (206). Of too many, or too many bytes, the oldest are left out.
 2. A new response replaces the one of the same principal that varies by the same values. Parts are joined with those
    that they belong to; what makes up the whole is stored as such.
 3. `forget` removes all, and marks the requests under way as overtaken: what they bring is older than what made the
@@ -109,7 +109,7 @@ class Variants:
         for record in self._answers.get(_parts(key)) or ():
             other = Stored._make(record)
             both = partial_content.joined(part, other) if record[0] == part.identity else None
-            if both is not None:
+            if both is not None and both.size <= self._answers.largest:
                 part = both
             elif other[:2] != part[:2]:
                 others.append(record)
@@ -146,8 +146,11 @@ class Variants:
 
     def _put(self, key: str, variants: Sequence[Record]) -> None:
         variants = tuple(variants[-_MOST:])
-        if variants:
-            self._answers.put(key, variants, sum(Stored._make(variant).size for variant in variants))
+        sizes = [Stored._make(variant).size for variant in variants]
+        while len(sizes) > 1 and sum(sizes) > self._answers.largest:  # rule 1
+            del sizes[0]
+        if sizes:
+            self._answers.put(key, variants[-len(sizes) :], sum(sizes))
         else:
             self._answers.drop(key)
 

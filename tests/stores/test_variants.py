@@ -53,6 +53,27 @@ def test_of_too_many_the_oldest_are_left_out():
     assert [one[1][1] for one in kept.get(KEY)] == [str(number) for number in range(68, 100)]
 
 
+def test_of_too_many_bytes_the_oldest_are_left_out():
+    kept = variants()
+    share = kept.get.__self__.largest
+    for number in range(5):
+        kept.keep(KEY, stored(str(number), content=b"x" * (share // 3)))
+    assert [one[1][1] for one in kept.get(KEY)] == ["3", "4"]
+    kept.keep(KEY, stored("large", content=b"x" * share))
+    assert kept.get(KEY) is None
+
+
+def test_parts_that_are_too_large_together_stay_parts():
+    kept = variants()
+    half = kept.get.__self__.largest // 2
+    for first in (0, half):
+        headers = CIMultiDict({**FRESH, "Content-Range": f"bytes {first}-{first + half - 1}/{2 * half}"})
+        fetched = caching.Fetched(0, 0, CIMultiDict({"Range": f"bytes={first}-{first + half - 1}"}))
+        kept.keep_part(KEY, partial_content.store(headers, b"x" * half, fetched, version="1.1", identity=""))
+    assert kept.get(KEY) is None
+    assert [len(one.content) for one in kept.parts(KEY, "", CIMultiDict({"Range": f"bytes={half}-"}))] == [half]
+
+
 def test_parts_that_make_up_the_whole_become_a_whole_response():
     kept = variants()
     kept.keep_part(KEY, part(0, 4, b"01234"))
