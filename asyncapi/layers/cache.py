@@ -52,6 +52,7 @@ __all__ = ["Counts", "Fetch", "cache"]
 
 _OK, _PARTIAL, _NOT_MODIFIED, _UNSATISFIABLE = 200, 206, 304, 416
 _ERRORS = frozenset({500, 502, 503, 504})  # RFC 5861 section 4
+_HURRY = 0.1  # seconds to spare: a call with less can't wait for other processes
 _REFRESH_LIMIT = 60.0  # seconds, where the call has no limit
 
 
@@ -142,8 +143,9 @@ class _Cache:
         if not caching.concerns(request.method, request.headers):
             return await self._aside(request)
         key = key_of(request)
-        if self._shelf.variants.lasting is not None:
-            await self._shelf.variants.bring(key)
+        lasting = self._shelf.variants.lasting
+        if lasting is not None and lasting.far:
+            await self._shelf.variants.bring(key, self._shelf.spare(request))
         stored = self._shelf.find(request, key)
         if stored is not None:
             now = self._shelf.now()
@@ -161,6 +163,8 @@ class _Cache:
         """Ask the server, or wait for what another process is asking it for (rule 5)."""
         call = request.call
         if self._turns is None or call.open_bodies is not None or call.principal is None or directives(request.headers):
+            return await self._fetch(request, stored, key, fetch)
+        if self._shelf.spare(request) < _HURRY:
             return await self._fetch(request, stored, key, fetch)
         now, find = self._shelf.now, self._shelf.find
 
