@@ -234,8 +234,8 @@ class Cassette:
         return await self._tape.send(request, network)
 
     def __repr__(self) -> str:
-        counts = f"{self.played} replayed, {self.recorded} recorded"
-        return f"<Cassette {str(self.path)!r} {self.mode}, {counts}>"
+        counts = f", {self.played} replayed, {self.recorded} recorded" if hasattr(self, "_tape") else ""
+        return f"<Cassette {str(self.path)!r} {self.mode}{counts}>"
 
 
 def _parts(match_on: Iterable[str]) -> frozenset[str]:
