@@ -21,6 +21,7 @@ from asyncapi.testing.hosts import hosts_are
 from asyncapi.testing.mock_calls import Calls, MockCall
 from asyncapi.testing.nearest import MOST_EXPLAINED, UnmatchedCall, message_of, told, why_unmatched, why_used_up
 from asyncapi.testing.route_methods import RouteMethods
+from asyncapi.testing.traces import within
 from asyncapi.transports import interception
 from asyncapi.transports.mock import MockTransport
 from asyncapi.transports.mock_socket import MockSocket
@@ -158,8 +159,9 @@ class APIMock(RouteMethods):
             )
 
     def excuse(self, error: BaseException | None = None) -> list[str]:
-        """Drop what `check` would tell, and return the problems but for this error: the test has failed anyway."""
-        others = [message_of(problem) for problem in self._problems if problem is not error]
+        """Drop what `check` would tell, and return the problems but for this error, or those of this group."""
+        known = set(map(id, within(error)))
+        others = [message_of(problem) for problem in self._problems if id(problem) not in known]
         self._problems.clear()
         for route in self._routes:
             route.required = False
