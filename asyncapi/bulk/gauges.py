@@ -93,7 +93,7 @@ class Gauges:
     def _held(self) -> dict[str, int]:
         """Count the rows that are held back, by the word for what holds them: by the job, or in the client's queue."""
         held = {word: rows for word, rows in self._engine.turns.waiting.items() if rows}
-        if refused := self._engine.refused():
+        if refused := min(self._engine.refused(), self._rows_under_way()[1]):  # chunks of a worker share a client
             held[HOLD] = held.get(HOLD, 0) + refused
         return held
 
