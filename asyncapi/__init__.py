@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         OAuth2JWTBearer,
         OAuth2RefreshToken,
         OAuth2TokenExchange,
+        Together,
     )
     from asyncapi.declared.api import (
         API,
@@ -238,6 +239,7 @@ __all__ = [
     "Subscription",
     "TLSError",
     "Timeout",
+    "Together",
     "TransportError",
     "Unauthorized",
     "UnprocessableEntity",
@@ -262,7 +264,7 @@ _HOMES = {
     "credentials": (
         "ApiKey AWSSigV4 Basic Bearer Digest Env File Issuer Key KeyPool "
         "OAuth2AuthorizationCode OAuth2ClientCredentials OAuth2DeviceCode OAuth2JWTBearer "
-        "OAuth2RefreshToken OAuth2TokenExchange"
+        "OAuth2RefreshToken OAuth2TokenExchange Together"
     ),
     "declared.api": (
         "API Body Cookie Form Header Option Path Query Upload delete get operation patch post put websocket"

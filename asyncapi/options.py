@@ -107,7 +107,7 @@ _ARGUMENTS = {
         "max_message",
         "compress",
     },
-    "paginate": {"by", "items", "model", "prefetch", "concurrency", "max_pages", "start", "allow_origins"},
+    "paginate": {"by", "items", "model", "json", "prefetch", "concurrency", "max_pages", "start", "allow_origins"},
     "map": {"model", "ordered", "on_error", "max_errors", "concurrency"},
     "gather": {"model", "concurrency", "return_exceptions"},
 }

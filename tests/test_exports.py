@@ -13,7 +13,7 @@ import asyncapi
 from asyncapi import errors
 
 NAMES = {
-    "AWSSigV4", "ApiKey", "Basic", "Bearer", "Digest", "Env", "File", "Issuer", "OAuth2ClientCredentials", "Key", "KeyPool",
+    "AWSSigV4", "ApiKey", "Basic", "Bearer", "Digest", "Env", "File", "Issuer", "OAuth2ClientCredentials", "Key", "KeyPool", "Together",
     "OAuth2JWTBearer", "OAuth2TokenExchange", "OAuth2AuthorizationCode", "OAuth2DeviceCode", "OAuth2RefreshToken",
     "Attempt", "Budget", "Client", "Outcome", "RateLimit", "Redis", "RedisStore", "Request", "Response", "Retry", "SQLiteStore", "Stats", "TLS", "Timeout",
     "deadline", "inbound", "Cursor", "LinkHeader", "NextUrl", "Offset", "Page", "PageNumber", "Pages",

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path  # noqa: TC003 - get_type_hints reads it
 from typing import TYPE_CHECKING
 
+from asyncapi.bulk.tally import most
 from asyncapi.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -52,6 +53,8 @@ class Summary:
         refused: Rows that were not sent again because learned retries saw no use in it.
         retries_by: Retries by the status or the error of the attempt that was repeated.
         bytes: Bytes of decoded bodies.
+        cached: Rows whose response came from the cache, by how: for "fresh" ones nothing was sent, "revalidated" ones
+            the server has confirmed, "stale" ones were used in place of a failure, or while they were asked for again.
         retried: Failed rows of the output that were sent again (`Job.retry_failed`): `ok` of them are now ok.
         learned: What was learned of retries (`Job.retry_policy`), in words, by host, kind of failure and route: the
             wait that is best, and how many retries after it ended well. Those of which most is known.
@@ -80,6 +83,7 @@ class Summary:
     held: Mapping[str, int] = field(default_factory=dict)
     retries_by: Mapping[str, int] = field(default_factory=dict)
     bytes: int = 0
+    cached: Mapping[str, int] = field(default_factory=dict)
     refused: int = 0
     retried: int = 0
     learned: Mapping[str, str] = field(default_factory=dict)
@@ -99,6 +103,7 @@ def summary_of(engine: Engine, *, skipped: int = 0, skipped_failed: int = 0) -> 
         p99=tally.quantile_ms(0.99),
         paused=sum(engine.stats().pauses.values()),
         held=dict(engine.turns.waited),
+        cached=most(tally.cached),
         **tally.figures(),
         output=str(engine.job.output),
         report=None,
@@ -112,7 +117,7 @@ def summary_of(engine: Engine, *, skipped: int = 0, skipped_failed: int = 0) -> 
 def learned_text(learned: LearnedByHost) -> dict[str, str]:
     """Say of the kinds of failures that were retried most what was learned of them."""
     return {
-        f"{name} of {host}": _learned_text(stats)
+        f"{name} of {host}": str(stats)
         for host, kinds in most_retried(learned, _LEARNED).items()
         for name, stats in kinds.items()
     }
@@ -153,13 +158,6 @@ def _sum(one: LearnedStats, other: LearnedStats, *, chosen: LearnedStats) -> Lea
         for wait in sorted({*one.waits, *other.waits})
     }  # fmt: skip
     return replace(chosen, good=one.good + other.good, bad=one.bad + other.bad, waits=waits)
-
-
-def _learned_text(stats: LearnedStats) -> str:
-    if stats.choice is None:
-        return f"no retry: {round(stats.good)} of {round(stats.good + stats.bad)} ended well"
-    good, bad = stats.waits.get(stats.choice, (0.0, 0.0))
-    return f"best after {stats.choice:g} s: {round(good)} of {round(good + bad)} ended well"
 
 
 def check_summary(path: Path) -> None:

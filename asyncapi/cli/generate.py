@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from asyncapi.openapi.document import Document
+    from asyncapi.openapi.layout import Draft
     from asyncapi.openapi.writing import Written
 
 
@@ -78,6 +79,8 @@ def generate(given: Mapping[str, Any]) -> int:
     out = given["output"] or "-"
     name = given["class_name"] or (known_class(out) if out != "-" else "") or None
     draft = drafted(document, class_name=name, only=given["only"] or (), progress=say)
+    if not given["quiet"]:
+        _note(draft)
     if out == "-":
         from asyncapi.openapi.formatting import formatted
         from asyncapi.openapi.layout import module
@@ -104,12 +107,13 @@ def _finish(files: list[Written], given: Mapping[str, Any]) -> int:
         for one in files:
             would = ("would write" if preview else "wrote") if one.is_changed else "unchanged:"
             lines = one.after.count("\n")
-            large = f"; -o {one.path.stem}/ writes the models apart" if lines > _LARGE and len(files) == 1 else ""
+            large = f"; {_PACKAGE.format(one.path.stem)}" if lines > _LARGE and len(files) == 1 else ""
             _say(f"{would} {one.path} ({lines:,} lines){large}")
     return 0
 
 
 _LARGE = 10_000  # lines, above which an editor feels a file
+_PACKAGE = "for a file of this size -o {}/ is better: a package, which editors and type checkers take more easily"
 
 
 def _check(document: Document) -> int:
@@ -135,11 +139,22 @@ def _warn(document: Document) -> None:
     """Name the errors of a document that is written all the same; `--check` has the rest."""
     from asyncapi.openapi.check import check
 
-    errors = [one for one in check(document) if one.severity == "error"]
+    errors = [one for one in check(document, values=False) if one.severity == "error"]
     for one in errors[:5]:
         print(one, file=sys.stderr)
     if len(errors) > 5:  # noqa: PLR2004 - as many as one looks at
         print(f"... and {len(errors) - 5} more errors: --check shows all", file=sys.stderr)
+
+
+def _note(draft: Draft) -> None:
+    """Say what is left out and what was guessed."""
+    from asyncapi.openapi.notes import notes_of
+
+    notes = notes_of(draft)
+    for one in notes:
+        _say(f"note: {one}")
+    if notes:
+        _say(f"{_counted(len(notes), 'note')} about what is left out or guessed; --quiet leaves them out")
 
 
 def _say(text: str) -> None:

@@ -313,6 +313,7 @@ class CallMethods:
         by: By,
         items: str | None = None,
         model: None = None,
+        json: Any = None,
         prefetch: int = 1,
         concurrency: int = 8,
         max_pages: int | None = 10_000,
@@ -329,6 +330,7 @@ class CallMethods:
         by: By,
         items: str | None = None,
         model: TypeForm[T],
+        json: Any = None,
         prefetch: int = 1,
         concurrency: int = 8,
         max_pages: int | None = 10_000,
@@ -344,6 +346,7 @@ class CallMethods:
         by: By,
         items: str | None = None,
         model: Any = None,
+        json: Any = None,
         prefetch: int = 1,
         concurrency: int = 8,
         max_pages: int | None = 10_000,
@@ -355,7 +358,9 @@ class CallMethods:
 
             async for item in api.paginate("/items", by=Cursor(), items="data.items", model=Item): ...
 
-        Each page is one GET with the client's limits and retries; pages come in order and memory does not grow.
+        Each page is one GET with the client's limits and retries; pages come in order and memory does not grow. With
+        `json=` it is a POST, for searches whose cursor goes into the body. Reading a page twice does no harm: it is
+        resent like a GET.
 
         Args:
             url: Of the list: absolute, or relative to the base URL.
@@ -364,6 +369,7 @@ class CallMethods:
             items: Where the response has the items: keys joined by dots, "" for the response itself, "files?" if it
                 may be missing. By default the response itself, or its "items", "results" or "data".
             model: What an item is, as in `request`; plain data by default.
+            json: The body of each page, an object: `by` sets its parameter in it, not in the query.
             prefetch: Pages asked for ahead of your loop; 0 for none.
             concurrency: Pages asked for side by side where numbers or offsets and the total are known.
             max_pages: Ends the run after so many pages, with a warning in the log; `.stopped` then says so.
@@ -385,9 +391,10 @@ class CallMethods:
         check_options("paginate", options, SHARED)
         each = shared_options(options)
         params = each.pop("params", None)
+        ask = partial(self.request, "GET") if json is None else partial(self.request, "POST", idempotent=True)
         return Pages(
-            partial(self.request, "GET", raise_for_status=True, **each),
-            url, by=by, items=items, model=model, params=params, base_url=self._builder.base,
+            partial(ask, raise_for_status=True, **each),
+            url, by=by, items=items, model=model, params=params, body=json, base_url=self._builder.base,
             prefetch=prefetch, concurrency=concurrency, max_pages=max_pages, start=start, allow_origins=allow_origins,
         )  # fmt: skip
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from asyncapi.credentials.oauth.server import Issuer
     from asyncapi.credentials.sources import Env, File
     from asyncapi.credentials.static import ApiKey, Basic, Bearer
+    from asyncapi.credentials.together import Together
 
 __all__ = [
     "AWSSigV4",
@@ -39,6 +40,7 @@ __all__ = [
     "OAuth2RefreshToken",
     "OAuth2TokenExchange",
     "Signature",
+    "Together",
 ]
 
 # The same as above: module -> names.
@@ -55,6 +57,7 @@ _HOMES = {
     "oauth.server": "Issuer",
     "sources": "Env File",
     "static": "ApiKey Basic Bearer",
+    "together": "Together",
 }
 
 _find, __dir__ = lazy_face(__name__, _HOMES)

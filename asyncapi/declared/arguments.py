@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from asyncapi.declared.annotations import iso_dates
@@ -107,14 +107,20 @@ def _form_of(endpoint: Endpoint, multipart: bool) -> Callable[[Any], dict[str, A
                 data[part.name] = json_text(part.name, value)
         for name, at in files:
             value = values[at]
-            if value is not None:
-                sent += [(name, one) for one in (value if isinstance(value, list) else [value])]
+            sent += _files_of(name, value)
         made: dict[str, Any] = {"data": data} if fields else {}
         if has_files:
             made["files"] = sent if sent or multipart else None
         return made
 
     return form
+
+
+def _files_of(name: str, value: Any) -> list[tuple[str, Any]]:
+    """The files of one parameter under the names of their fields: a mapping has its own."""
+    if isinstance(value, Mapping):
+        return list(value.items())
+    return [] if value is None else [(name, one) for one in (value if isinstance(value, list) else [value])]
 
 
 def _header_values(values: Any, parts: list[Parameter], headers: dict[str, str]) -> dict[str, str]:

@@ -70,6 +70,8 @@ class Declaration:
             raise ConfigError(f"{where}: Pages[...] as its return type and by= in its decorator go together")
         if (endpoint.lazy is WebSocket) != (self.socket is not None):
             raise ConfigError(f"{where}: WebSocket[...] as its return type and @websocket go together")
+        if endpoint.lazy is Pages and (endpoint.form or endpoint.files or (endpoint.body or "  ")[1] == "content"):
+            raise ConfigError(f"{where}: a list in pages has a JSON body, in which by= sets its parameter")
         if self.until is not None and endpoint.lazy is not Events:
             raise ConfigError(f"{where}: until= in its decorator needs Events[...] as its return type")
         arguments = arguments_of(endpoint, self.headers)
@@ -124,6 +126,10 @@ class Declaration:
     def _start(self, endpoint: Endpoint) -> Start:
         """Return the function that starts the call: of the client, the URL and the options of the call."""
         verb, model, until = self.method, endpoint.model, self.until
+        if endpoint.lazy is Pages and verb == "POST":
+            return lambda client, url, *, json=None, **call: client.paginate(
+                url, model=model, json={} if json is None else json, **call
+            )
         if endpoint.lazy is Pages:
             return lambda client, url, **call: client.paginate(url, model=model, **call)
         if endpoint.lazy is WebSocket:

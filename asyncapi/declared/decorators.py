@@ -83,6 +83,11 @@ def delete(
 def post(
     path: str,
     *,
+    by: By | None = None,
+    items: str | None = None,
+    prefetch: int = 1,
+    concurrency: int = 8,
+    max_pages: int | None = 10_000,
     until: str | None = None,
     headers: Headers | None = None,
     timeout: Timeout | float | Unset | None = UNSET,
@@ -95,12 +100,16 @@ def post(
     """Declare a POST; see `get`.
 
     `idempotency_key=True` makes a key for each call, and `idempotent=True` says that a repeated call does its work once
-    (a search): either way it becomes safe to resend.
+    (a search): either way it becomes safe to resend. With `by=` it is a list that comes in pages, whose cursor or
+    number goes into the JSON body.
     """
-    fixed = {
-        "timeout": timeout, "retry": retry, "auth": auth, "idempotency_key": idempotency_key, "idempotent": idempotent,
-    }  # fmt: skip
-    return _declare("POST", path, headers, fixed, until=until, errors=errors)
+    pages = {"by": by, "items": items, "prefetch": prefetch, "concurrency": concurrency, "max_pages": max_pages}
+    fixed = {"timeout": timeout, "retry": retry, "auth": auth}
+    if by is None:
+        fixed |= {"idempotency_key": idempotency_key, "idempotent": idempotent}
+    elif idempotency_key or idempotent is False:
+        raise ConfigError(f"post({path!r}): a list that comes in pages is safe to resend, and needs no key for it")
+    return _declare("POST", path, headers, fixed, pages=None if by is None else pages, until=until, errors=errors)
 
 
 def put(

@@ -84,7 +84,7 @@ class Body:
 class Upload:
     """A file of a multipart form, under this name: a path, bytes, an open file, or (filename, content[, type]).
 
-    A list has several files of this name.
+    A list has several files of this name; a mapping has each under its key.
     """
 
     name: str | None = None

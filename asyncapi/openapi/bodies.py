@@ -1,6 +1,11 @@
 """Write the body of a request as parameters of a method: a model, form fields, files, or content as it is.
 
-Of several content types JSON comes first, then a form with files, a plain form, and what is sent as it is.
+Rules:
+1. Of several content types JSON comes first, then a form with files, a plain form, and what is sent as it is.
+2. A form or content that can carry what the first can't (other fields, files, bytes) gets a method of its own. The same
+   data in another notation (XML, a form with the fields of the JSON) gets none. Where JSON would have to carry files,
+   the form is the one.
+3. A form whose fields are not known takes any: `fields` and `files`.
 """
 
 from __future__ import annotations
@@ -18,6 +23,7 @@ if TYPE_CHECKING:
     from asyncapi.openapi.names import Names
 
 _FORM, _MULTIPART = "application/x-www-form-urlencoded", "multipart/form-data"
+_MEANT = {"application/form-data": _MULTIPART, "form-data": _MULTIPART, "multipart/*": _MULTIPART}
 _FORM_STYLES = {"form", "spaceDelimited", "pipeDelimited", "tabDelimited", "deepObject"}
 _ENDS = ("Request", "Input", "Body", "Payload", "Dto", "DTO")
 
@@ -31,8 +37,9 @@ class BodyParts:
 
 
 def media_type(text: str) -> str:
-    """Return a content type without its parameters, in lower case."""
-    return text.partition(";")[0].strip().lower()
+    """Return a content type without its parameters, in lower case; the registered one where that is meant."""
+    name = text.partition(";")[0].strip().lower()
+    return _MEANT.get(name, name)
 
 
 def is_json(text: str) -> bool:
@@ -41,26 +48,82 @@ def is_json(text: str) -> bool:
     return kind in {"application/json", "text/json"} or kind.endswith("+json")
 
 
-def body_of(operation: Operation, schemas: Schemas, hint: str, names: Names) -> BodyParts:
-    """Write the body of an operation; GET, HEAD and TRACE have none (RFC 9110 section 9.3.1)."""
+def kinds_of(operation: Operation, schemas: Schemas) -> dict[str, str]:
+    """Return the content types that a caller may choose from, each with what its method's name gets (rule 2)."""
     body = operation.body
-    if body is None or not body.contents or operation.method in {"GET", "HEAD", "TRACE"}:
-        return BodyParts()
-    kind = min(body.contents, key=_rank)
-    media = body.contents[kind]
+    if body is None or not body.contents or operation.method in {"GET", "HEAD", "TRACE"}:  # RFC 9110 section 9.3.1
+        return {"": ""}
+    first, *others = sorted(body.contents, key=_rank)
+    form = next((kind for kind in others if _group(kind) == "form"), None)
+    if form is not None and _group(first) == "json" and _has_files(body.contents[form], schemas):
+        same = body.contents[form].schema == body.contents[first].schema
+        first, others = (form, [kind for kind in others if kind != form]) if same else (first, others)
+    found = {first: ""}
+    groups = {_group(first)}
+    for kind in others:
+        group = _group(kind)
+        if group not in groups and _says_more(group, body.contents[kind], body.contents[first], schemas):
+            groups.add(group)
+            found[kind] = group
+    return found
+
+
+def _group(kind: str) -> str:
     if is_json(kind) or kind == "*/*":
+        return "json"
+    return "form" if media_type(kind) in {_FORM, _MULTIPART} else "text" if _is_text(kind) else "content"
+
+
+def _is_text(kind: str) -> bool:
+    return media_type(kind).startswith("text/")
+
+
+def _says_more(group: str, media: Media, first: Media, schemas: Schemas) -> bool:
+    """Whether a content type carries what the first can't."""
+    facts = schemas.facts(media.schema)
+    if group != "form":
+        return group in {"text", "content"} and (facts.get("type") == "string" or facts.get("format") == "binary")
+    fields = facts.get("properties") or {}
+    known = schemas.facts(first.schema).get("properties") or {}
+    return _has_files(media, schemas) or bool(set(fields) - set(known))
+
+
+def _has_files(media: Media, schemas: Schemas) -> bool:
+    fields = schemas.facts(media.schema).get("properties") or {}
+    return any(_file_shape(str(key), one, media, schemas) for key, one in fields.items())
+
+
+def body_of(operation: Operation, schemas: Schemas, hint: str, names: Names, kind: str = "") -> BodyParts:
+    """Write the body of an operation as one of its content types, the first of `kinds_of` by default."""
+    body = operation.body
+    kind = kind or next(iter(kinds_of(operation, schemas)))
+    if body is None or not kind:
+        return BodyParts()
+    media = body.contents[kind]
+    if _group(kind) == "json":
         return _json(operation, media, kind, schemas=schemas, hint=hint, names=names)
-    if media_type(kind) in {_FORM, _MULTIPART} and (
-        made := _form(operation, media, kind, schemas=schemas, hint=hint, names=names)
-    ):
-        return made
+    if _group(kind) == "form":
+        return _form(operation, media, kind, schemas=schemas, hint=hint, names=names) or _any_form(kind, names)
     wire = "application/octet-stream" if "*" in kind else kind
-    plain = media_type(wire).startswith("text/") and media.schema.get("format") != "binary"
+    plain = _is_text(wire) and media.schema.get("format") != "binary"
     text = _optional("str" if plain else "Content", body.required)
     said = body.description.strip()
     name = names.take("text" if plain else "content")
     argument = Argument(name, f'Annotated[{text}, Body("{wire}")]', said, body.required, named=False)
     return BodyParts([argument])
+
+
+def _any_form(kind: str, names: Names) -> BodyParts:
+    """Write a form whose fields are not known (rule 3)."""
+    fields = 'Annotated[Mapping[str, Any] | None, Form(style="form")]'
+    parts = BodyParts(
+        [Argument(names.take("fields"), fields, "The fields of the form: name -> value.", required=False)]
+    )
+    if media_type(kind) == _MULTIPART:
+        files = "Annotated[Mapping[str, FileContent] | None, Upload()]"
+        parts.arguments.append(Argument(names.take("files"), files, "The files: field -> content.", required=False))
+        parts.headers["Content-Type"] = _MULTIPART
+    return parts
 
 
 def _optional(text: str, required: bool) -> str:
@@ -102,7 +165,7 @@ def _name(operation: Operation, kind: str, hint: str) -> str:
         for word in ("x-body-name", "x-codegen-request-body-name", "x-name"):
             if isinstance(source.get(word), str) and source[word].strip():
                 return snake(source[word], "body")
-    if not kind or kind == f"{hint}Request":
+    if not kind or kind == f"{hint}Request" or (kind.startswith("Body") and hint in kind):  # the latter is FastAPI's
         return "body"
     for end in _ENDS:
         if kind.endswith(end) and kind != end:

@@ -23,8 +23,13 @@ if TYPE_CHECKING:
 __all__ = ["check"]
 
 
-def check(document: Document) -> list[Problem]:
-    """Return what a document gets wrong: errors first, each with where it stands and what to do."""
+def check(document: Document, *, values: bool = True) -> list[Problem]:
+    """Return what a document gets wrong: errors first, each with where it stands and what to do.
+
+    Args:
+        document: As it was read.
+        values: Whether to try defaults, enums and examples too, which takes most of the time.
+    """
     findings = Findings()
     parts = _parts(document)
     findings.add(each for each in document.problems if each.severity != "note")
@@ -32,7 +37,8 @@ def check(document: Document) -> list[Problem]:
     check_parts.check(document, parts, findings)
     check_operations.check(document, parts, findings)
     check_schemas.check(document, parts.get("schema", {}), findings)
-    check_values.check(document, parts, findings)
+    if values:
+        check_values.check(document, parts, findings)
     found = with_lines(findings.problems, document)
     return sorted(found, key=lambda each: each.severity != "error")
 

@@ -145,10 +145,16 @@ class Schemas:
 
     # --- writing them --------------------------------------------------------------------------------------------
 
+    def class_name(self, name: str, *, sent: bool) -> str:
+        """Return the name of the class of a named schema."""
+        return self._classes[name, (self._sent_only(name) or sent) and name in self._two]
+
     def class_of(self, name: str, *, sent: bool) -> str:
         """Return the class of a named schema, and see that it is written."""
+        made = self.class_name(name, sent=sent)
         sent = self._sent_only(name) or (sent and name in self._two)
-        made = self._classes[name, sent and name in self._two]
+        if sent and name in self._two:
+            self.class_of(name, sent=False)  # what both have inside is named after what is received: PetStatus
         if made not in self.flat:
             self.flat[made] = {}  # it may refer to itself
             self.flat[made] = self.clean(self._named[name], made, sent=sent, top=True)
@@ -180,6 +186,8 @@ class Schemas:
         kinds = dialect.kinds(schema)
         if "null" in kinds and top and (_is_object(schema) or "enum" in schema):
             schema = dialect.without_null(schema)  # references to it say that it may be null
+            if not schema:
+                return {"type": "null"}
         elif "null" in kinds:
             rest = dialect.without_null(schema)
             if not rest:
@@ -225,9 +233,15 @@ class Schemas:
                     made["required"].append(name)
         if not made["required"]:
             del made["required"]
-        if more is False or schema.get("additionalProperties") is True or isinstance(more, dict):
-            made["additionalProperties"] = more is not False
-        return {**made, **dialect.said(schema)}
+        return {**made, **self._further(schema, hint, sent=sent), **dialect.said(schema)}
+
+    def _further(self, schema: Schema, hint: str, *, sent: bool) -> Schema:
+        """Write what properties without a name are, beside those with one."""
+        more = dialect.beside_properties(schema)
+        if isinstance(more, dict):
+            return {"additionalProperties": self.clean(more, f"{hint}Value", sent=sent) or True}
+        is_said = schema.get("additionalProperties") is True or bool(schema.get("patternProperties"))
+        return {"additionalProperties": more} if more is False or is_said else {}
 
     def _property(self, schema: Any, hint: str, required: bool, *, sent: bool) -> Schema:
         made = self.clean(schema, hint, sent=sent)

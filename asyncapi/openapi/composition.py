@@ -218,6 +218,11 @@ class Composition:
         own = self._schemas.class_of(name, sent=sent)
         key = (own, sent)
         if key not in self._any:
+            names = [self._schemas.class_name(one, sent=sent) for one in self.children(name)]
+            other = self._any.get((own, not sent))
+            if other is not None and names == [self._schemas.class_name(one, sent=not sent) for one in self.children(name)]:
+                self._any[key] = other  # what goes both ways alike is one union
+                return other
             self._any[key] = made = self._schemas.register(f"Any{own}", {})
             members = [{"$ref": LOCAL + self._schemas.class_of(one, sent=sent)} for one in self.children(name)]
             schema: Schema = {"discriminator": self._schemas.named[name]["discriminator"]}

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from asyncapi.openapi.names import member_names
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -133,20 +135,22 @@ def additional(schema: Schema) -> Any:
     more = schema.get("additionalProperties", True)
     patterns = schema.get("patternProperties")
     if isinstance(patterns, dict) and patterns and not isinstance(more, dict):
-        found = list(patterns.values())
-        return found[0] if len(found) == 1 and isinstance(found[0], dict) else True
+        found = [one for one in patterns.values() if isinstance(one, dict)]
+        return True if len(found) < len(patterns) else found[0] if len(found) == 1 else {"anyOf": found}
     return {} if more == {} else more if isinstance(more, bool | dict) else True
+
+
+def beside_properties(schema: Schema) -> Any:
+    """Return what properties without a name may be; True where they may be anything, as beside a pattern."""
+    more = schema.get("additionalProperties", True)
+    return True if schema.get("patternProperties") and more is not False else additional(schema)
 
 
 def choice(schema: Schema) -> Schema:
     """Write an enum, or a constant where there is one value."""
-    if "const" in schema:
-        values = [schema["const"]]
-    else:
-        values = [one for one in schema["enum"] if isinstance(one, str | int | float | bool)]
-        if kinds(schema)[:1] == ["string"]:
-            values = [_as_text(one) for one in values]
-    values = [one for at, one in enumerate(values) if not any(_same(one, other) for other in values[:at])]
+    values = _values(schema)
+    if values == [None]:
+        return {"type": "null", **said(schema)}
     if not values or not all(isinstance(one, str | int | float | bool) for one in values):
         return said(schema)
     if (
@@ -156,7 +160,8 @@ def choice(schema: Schema) -> Schema:
     ):
         values = [int(one) for one in values]
     if any(isinstance(one, float) for one in values):  # no Literal, and no enum that reads well
-        return {"type": "number", **said(schema)}
+        types = sorted({_BY_TYPE[type(one)] for one in values} - {"integer"})
+        return {**either({"type": one} for one in types), **said(schema)}
     if len(values) == 1:
         return {"const": values[0], **said(schema)}
     if {type(one) for one in values} == {bool}:
@@ -168,7 +173,19 @@ def choice(schema: Schema) -> Schema:
     names = schema.get("x-enum-varnames")
     if isinstance(names, list) and len(names) == len(values) and all(isinstance(one, str) for one in names):
         made["x-enum-varnames"] = names
+    elif made.get("type") in {"string", "integer"}:
+        made["x-enum-varnames"] = member_names(values)
     return made
+
+
+def _values(schema: Schema) -> list[Any]:
+    """The values of an enum, each once; of one of texts, as texts."""
+    if "const" in schema:
+        return [schema["const"]]
+    values = [one for one in schema["enum"] if isinstance(one, str | int | float | bool)]
+    if kinds(schema)[:1] == ["string"]:
+        values = [_as_text(one) for one in values]
+    return [one for at, one in enumerate(values) if not any(_same(one, other) for other in values[:at])]
 
 
 def _same(one: Any, other: Any) -> bool:
@@ -280,7 +297,7 @@ def fits(value: Any, schema: Schema, found: Schema) -> bool:
             return False
     facts = found if "$ref" in schema else schema
     if "enum" in facts:
-        return any(_same(value, one) for one in facts["enum"])
+        return len({type(one) for one in facts["enum"]}) == 1 and any(_same(value, one) for one in facts["enum"])
     if "const" in facts:
         return _same(value, facts["const"])
     kind = facts.get("type")

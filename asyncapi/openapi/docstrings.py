@@ -124,9 +124,9 @@ def docstring(text: str, indent: int) -> str:
     """Write a docstring, quotes and indentation included."""
     space = " " * indent
     body = wrapped(text, indent).strip()
-    body = body.replace("\\", "\\\\").replace('"""', '\\"\\"\\"')
-    if body.endswith('"'):
-        body = f'{body[:-1]}\\"'
+    end = '\\"' if body.endswith('"') else ""
+    body = body.removesuffix('"') if end else body
+    body = body.replace("\\", "\\\\").replace('"""', '\\"\\"\\"') + end
     if "\n" not in body and len(body) + indent + 6 <= WIDTH:
         return f'{space}"""{body}"""'
     return f'{space}"""{_raised(body, space)}\n{space}"""'

@@ -82,7 +82,7 @@ def _drafted(
     name = checked_name(class_name) if class_name else client_name(document, set(models.definitions))
     if name in models.definitions:
         raise ConfigError(f"the class {name!r} is a model of the document: give the client another name (class_name)")
-    return layout.Draft(document, name, models, methods, ways)
+    return layout.Draft(document, name, models, methods, ways, schemas)
 
 
 def checked_name(name: str) -> str:

@@ -9,12 +9,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from asyncapi.openapi.docstrings import WIDTH, docstring, first_sentence, plain, sentence
+from asyncapi.openapi.elsewhere import origins_of
 from asyncapi.openapi.models import MODEL, MODEL_IMPORTS
 from asyncapi.openapi.names import snake, split
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from asyncapi.openapi.classes import Schemas
     from asyncapi.openapi.document import Document, Server
     from asyncapi.openapi.methods import Method
     from asyncapi.openapi.models import Models
@@ -30,7 +32,7 @@ HOMES = {
         split("""
         API ApiKey Basic Bearer Body Client Cookie Cursor Digest Env Events File Form Header JSONLines LinkHeader
         NextUrl OAuth2AuthorizationCode OAuth2ClientCredentials Offset Option PageNumber Pages Path Query Response
-        ServerSentEvent Stream Upload delete get operation patch post put
+        ServerSentEvent Stream Together Upload delete get operation patch post put
         """),
         "asyncapi",
     ),
@@ -38,6 +40,7 @@ HOMES = {
     "Credential": "asyncapi.credentials",
     **dict.fromkeys(["Annotated", "Any", "ClassVar", "Literal", "Self", "TypeAlias", "Union"], "typing"),
     **dict.fromkeys(["date", "datetime", "time"], "datetime"),
+    "Mapping": "collections.abc",
     "UUID": "uuid",
     "Base64Bytes": "pydantic",
     "deprecated": "typing_extensions",
@@ -54,6 +57,7 @@ class Draft:
     models: Models
     methods: list[Method]
     ways: list[Way]
+    schemas: Schemas
 
     @property
     def definitions(self) -> str:
@@ -240,7 +244,11 @@ def _way(way: Way, document: Document) -> str:
     told = "\n".join(f"            {name}: {said}" for name, said in way.arguments.items())
     opening = docstring(way.said, 8)[: -len('"""')].rstrip()
     args = f"\n\n        Args:\n{told}\n            base_url: Of the API." if told else ""
+    credential = way.credential
+    if others := origins_of(document):
+        places = ", ".join(["str(URL(base_url).origin())", *map(repr, others)])
+        credential = f"dict.fromkeys([{places}], {credential})"
     return (
         f'    @classmethod\n    def {way.name}({signature}) -> Self:\n{opening}{args}\n        """\n'
-        f"        return cls(Client(base_url, auth={way.credential}))"
+        f"        return cls(Client(base_url, auth={credential}))"
     )

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from asyncapi.openapi.annotations import annotation
-from asyncapi.openapi.bodies import BodyParts, body_of
+from asyncapi.openapi.bodies import BodyParts, body_of, kinds_of
 from asyncapi.openapi.docstrings import WIDTH, docstring, first_sentence, sentence, wrapped
+from asyncapi.openapi.elsewhere import server_of
 from asyncapi.openapi.names import method_names, parameter_names, pascal, snake
 from asyncapi.openapi.paging import Paging, paging_of
 from asyncapi.openapi.parameters import Argument, arguments_of
+from asyncapi.openapi.parts import METHODS
 from asyncapi.openapi.responses import Failures, Result, failures_of, good, results_of
 from asyncapi.openapi.security import is_public, needs, usual
 
@@ -37,12 +40,14 @@ class Method:
         source: Its text, decorators and docstring included, at the indentation of a class.
         section: The tag under which it stands.
         operation: What it calls.
+        is_paged: Whether it returns a list in pages.
     """
 
     name: str
     source: str
     section: str
     operation: Operation
+    is_paged: bool = False
 
 
 @dataclass
@@ -54,6 +59,7 @@ class _Draft:
     result: Result
     failures: Failures
     paging: Paging | None = None
+    server: str = ""
     auth: str = ""
     notes: list[str] = field(default_factory=list)
 
@@ -62,12 +68,32 @@ def methods_of(document: Document, schemas: Schemas, names: Names | None = None)
     """Write the operations of a document as methods, in its order."""
     names = names or method_names()
     found: list[Method] = []
+    first: dict[str, Operation] = {}
     for operation in document.operations:
-        name = names.take(name_of(operation))
+        called = name_of(operation)
+        before = first.setdefault(called, operation)
+        name = names.take(_apart(called, operation, before, names))
         for draft in _drafts(document, operation, schemas, name=name, names=names):
             section = operation.tags[0] if operation.tags else ""
-            found.append(Method(draft.name, _source(draft), section, operation))
+            found.append(Method(draft.name, _source(draft), section, operation, draft.paging is not None))
     return found
+
+
+def _apart(name: str, operation: Operation, before: Operation, names: Names) -> str:
+    """A name that tells an operation from one before it that is called the same: by its method, tag or path."""
+    if names.is_free(name):
+        return name
+    kinds = [operation.method] if operation.method != before.method else []
+    tags = [tag for tag in operation.tags if tag not in before.tags]
+    there = before.path.split("/")
+    parts = [
+        part
+        for part in operation.path.split("/")
+        if re.search("[A-Za-z]", part) and "{" not in part and part not in there
+    ]
+    stem = name.rstrip("_")
+    wanted = (f"{stem}_{snake(one).strip('_')}" for one in (*kinds, *tags, *parts))
+    return next((one for one in wanted if names.is_free(one)), name)
 
 
 def name_of(operation: Operation) -> str:
@@ -82,8 +108,9 @@ def name_of(operation: Operation) -> str:
 def _shortened(operation: Operation) -> str:
     """The id without the path and the method that FastAPI writes behind the name of the function."""
     name = operation.id or ""
-    tail = "".join(one if one.isalnum() else "_" for one in operation.path) + f"_{operation.method.lower()}"
-    return name.removesuffix(tail) or name if name.endswith(tail) else name
+    stem, _, verb = name.rpartition("_")  # one id for all methods of `api_route`
+    tail = "".join(one if one.isalnum() else "_" for one in operation.path)
+    return stem.removesuffix(tail) or name if verb in METHODS and stem.endswith(tail) else name
 
 
 def _drafts(document: Document, operation: Operation, schemas: Schemas, *, name: str, names: Names) -> list[_Draft]:
@@ -93,15 +120,17 @@ def _drafts(document: Document, operation: Operation, schemas: Schemas, *, name:
     failures = failures_of(operation, schemas)
     drafts = []
     results = results_of(operation, schemas, hint) if paging is None else [_pages(paging, schemas, hint, reply)]
-    for at, result in enumerate(results):
+    ways = [(result, *kind) for kind in kinds_of(operation, schemas).items() for result in results]
+    for result, kind, form in ways:
         scope = parameter_names()
         without = {paging.parameter} if paging is not None else set()
         arguments = arguments_of(operation, schemas, hint, scope, without=without)
-        body = body_of(operation, schemas, hint, scope)
-        draft = _Draft(
-            operation, name if at == 0 else names.take(f"{name}_{result.suffix}"), arguments, body, result, failures
-        )
+        body = body_of(operation, schemas, hint, scope, kind)
+        suffix = "_".join(part for part in (form, result.suffix) if part)
+        own = names.take(f"{name}_{suffix}") if suffix else name
+        draft = _Draft(operation, own, arguments, body, result, failures)
         draft.paging = paging
+        draft.server = server_of(operation, document)
         _authorize(draft, document, scope)
         drafts.append(draft)
     return drafts
@@ -139,7 +168,8 @@ def _source(draft: _Draft) -> str:
     if operation.deprecated:
         lines.append(f'    @deprecated("{_deprecation(draft)}")')
     verb = operation.method.lower() if operation.method in _VERBS else "operation"
-    given = [repr(operation.path)] if verb != "operation" else [repr(operation.method), repr(operation.path)]
+    path = repr(draft.server + operation.path)
+    given = [path] if verb != "operation" else [repr(operation.method), path]
     lines.append(f"    @{verb}({', '.join([*given, *_options(draft)])})")
     lines.append(
         f"    {'' if draft.result.lazy else 'async '}def {draft.name}({_signature(draft)}) -> {draft.result.type}:"
@@ -238,10 +268,14 @@ def _raises(draft: _Draft) -> list[str]:
             name = "ClientError" if code.startswith("4") else "ServerError"
         model = draft.failures.models.get(code)
         phrase = said or _phrase(code)
-        detail = f" Its `.detail` is a {model}." if model is not None else ""
+        detail = f" Its `.detail` is {_article(model)} {model}." if model is not None else ""
         label = name if code.upper() in _BY_STATUS else f"{name} ({code})"
         told[label] = f"{sentence(phrase)}{detail}".strip()
     return _section("Raises", told)
+
+
+def _article(model: str) -> str:
+    return "an" if model[0] in "AEIOU" else "a"
 
 
 def _phrase(code: str) -> str:

@@ -9,12 +9,13 @@ from __future__ import annotations
 import ast
 import inspect
 import json
+import warnings
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from asyncapi.errors import ConfigError
 from asyncapi.openapi.docstrings import docstring
-from asyncapi.openapi.names import class_names
+from asyncapi.openapi.names import class_names, spelled
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
@@ -88,9 +89,6 @@ def _generated(flat: dict[str, Any]) -> str:
         raise ConfigError(
             f"models need datamodel-code-generator ({error}): pip install 'asyncapi-sdk[generate]'"
         ) from None
-    document = {
-        "openapi": "3.1.0", "info": {"title": "models", "version": "1"}, "paths": {}, "components": {"schemas": flat},
-    }  # fmt: skip
     config = GenerateConfig(
         input_file_type=library.InputFileType.OpenAPI,
         output_model_type=enums.DataModelType.PydanticV2BaseModel,
@@ -100,6 +98,7 @@ def _generated(flat: dict[str, Any]) -> str:
         output_datetime_class=forms.DatetimeClassType.Datetime,
         formatters=[],
         snake_case_field=True,
+        aliases=spelled(_fields(flat)),
         remove_special_field_name_prefix=True,
         special_field_name_prefix="value",
         capitalise_enum_members=True,
@@ -118,11 +117,27 @@ def _generated(flat: dict[str, Any]) -> str:
         type_mappings=["string+byte=string"],
         field_extra_keys_without_x_prefix={"x-nullable"},
     )
+    head = {"openapi": "3.1.0", "info": {"title": "models", "version": "1"}, "paths": {}}
+    document = {**head, "components": {"schemas": flat}}
     try:
-        text = library.generate(json.dumps(document), config=config)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # they are for who calls the library: us
+            text = library.generate(json.dumps(document), config=config)
     except Exception as error:  # the library's own errors are of many kinds
         raise ConfigError(f"datamodel-code-generator can't make models of the schemas: {error}") from error
     return str(text)
+
+
+def _fields(schema: Any) -> Iterator[str]:
+    """The names of all properties."""
+    if isinstance(schema, dict):
+        if isinstance(properties := schema.get("properties"), dict):
+            yield from properties
+        for one in schema.values():
+            yield from _fields(one)
+    elif isinstance(schema, list):
+        for one in schema:
+            yield from _fields(one)
 
 
 # --- reading what was written -----------------------------------------------------------------------------------------
@@ -136,6 +151,9 @@ def _read(text: str, known: Collection[str]) -> Models:
             case ast.ImportFrom(module=str() as module) if module not in {"__future__", "base"}:
                 names = {f"{one.name} as {one.asname}" if one.asname else one.name for one in node.names}
                 made.imports.setdefault(module, set()).update(names)
+            case ast.ClassDef(bases=[ast.Name(id="Enum")]):
+                made.definitions[node.name] = _values(node)
+                made.imports.setdefault("typing", set()).update({"Literal", "TypeAlias"})
             case ast.ClassDef():
                 made.definitions[node.name] = _class(node)
             case ast.Assign(targets=[ast.Name(id=name)]) | ast.AnnAssign(target=ast.Name(id=name)):
@@ -235,6 +253,14 @@ def _class(node: ast.ClassDef) -> str:
     return "\n".join(lines)
 
 
+def _values(node: ast.ClassDef) -> str:
+    """An enum of values of several types, which Python's would mix up (True is 1): the values themselves."""
+    values = [ast.unparse(one.value) for one in node.body if isinstance(one, ast.Assign)]
+    said = _text_of(node.body[:1])
+    text = f"{node.name}: TypeAlias = Literal[{', '.join(values)}]"
+    return f"{text}\n{docstring(said, 0)}" if said else text
+
+
 def _member(node: ast.stmt) -> Iterator[str]:
     match node:
         case ast.Pass():
@@ -245,8 +271,33 @@ def _member(node: ast.stmt) -> Iterator[str]:
             rest = [ast.unparse(one) for one in words if one.arg != "use_attribute_docstrings"]
             if rest:
                 yield f"    model_config = ConfigDict({', '.join(rest)})\n"
+        case ast.Assign(targets=[ast.Name(id="__annotations__")], value=ast.Dict(values=[kind])):
+            yield from _extra(kind)
         case _:
             yield f"    {ast.unparse(node)}"
+
+
+def _extra(kind: ast.expr) -> Iterator[str]:
+    """The type of further properties, which pydantic takes from the annotation of where it keeps them."""
+    if isinstance(kind, ast.Subscript) and isinstance(kind.slice, ast.Tuple):
+        text = ast.unparse(_Unquoted().visit(kind.slice.elts[-1]))
+        if text != "Any" and len(text) <= _LONGEST:
+            yield f"    __pydantic_extra__: dict[str, {text}]  # pyright: ignore[reportIncompatibleVariableOverride]\n"
+
+
+_LONGEST = 52  # of a type that leaves the comment beside it in its line
+
+
+class _Unquoted(ast.NodeTransformer):
+    """Takes the quotes from names in an annotation, which is not evaluated where it stands."""
+
+    def visit_Constant(self, node: ast.Constant) -> ast.expr:
+        return ast.parse(node.value, mode="eval").body if isinstance(node.value, str) else node
+
+    def visit_Subscript(self, node: ast.Subscript) -> ast.Subscript:
+        if not (isinstance(node.value, ast.Name) and node.value.id in {"Literal", "Annotated"}):
+            self.generic_visit(node)
+        return node
 
 
 def _alias(name: str, node: ast.Assign | ast.AnnAssign, said: str) -> str:
@@ -254,7 +305,8 @@ def _alias(name: str, node: ast.Assign | ast.AnnAssign, said: str) -> str:
     value = node.value
     match value:
         case ast.Call(func=ast.Name(id="TypeAliasType"), args=[_, inner]) if not _looks_ahead(inner):
-            text = f"{name}: TypeAlias = {ast.unparse(inner)}"
+            bare = {"list": "list[Any]", "dict": "dict[str, Any]"}  # of itself, which no alias can say
+            text = f"{name}: TypeAlias = {bare.get(ast.unparse(inner), ast.unparse(inner))}"
         case _:
             text = ast.unparse(node)
     return f"{text}\n{docstring(said, 0)}" if said else text

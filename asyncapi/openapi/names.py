@@ -12,6 +12,7 @@ import builtins
 import keyword
 import re
 import unicodedata
+from collections import Counter
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ IMPORTED: frozenset[str] = frozenset(
     Response RootModel Self SerializationInfo SerializerFunctionWrapHandler Set StrEnum Stream Text TypeAlias
     ServerSentEvent TypeAliasType TypeVar TypedDict URL UUID Union Upload date date_aliased datetime datetime_aliased
     delete deprecated get get_origin model_serializer operation patch post put time time_aliased timedelta warnings
+    Together
     """)
 )
 """Names that a generated file may import or define for its own use."""
@@ -50,6 +52,54 @@ def words(text: str) -> list[str]:
     return [word for part in found for word in _CAMEL.split(part)]
 
 
+_ONE_WORD = {
+    "OAuth": "Oauth",
+    "oAuth": "oauth",
+    "OpenID": "Openid",
+    "GraphQL": "Graphql",
+    "GitHub": "Github",
+    "IPv": "Ipv",
+}
+_PLURAL = re.compile(r"[A-Z]{2,}s(?![a-z])")  # IDs, URLs
+_SIGNS = {
+    "+": "plus", "-": "minus", "*": "star", "<": "less", ">": "greater", "=": "equal", "!": "not", "%": "percent",
+    "/": "slash", "&": "and", "|": "or", "~": "tilde", "^": "caret", "#": "hash", "@": "at", "$": "dollar", ".": "dot",
+    ",": "comma", ":": "colon", ";": "semicolon", "?": "question", "_": "underscore", " ": "space",
+}  # fmt: skip
+
+
+def member_names(values: Iterable[str | int]) -> list[str]:
+    """Return the names of an enum's members, each once: `IN_PROGRESS`, `PLUS_1` for "+1", `EMPTY` for ""."""
+    scope = Names(frozenset({"_", "MRO"}))
+    return [scope.take(_member(value)) for value in values]
+
+
+def _member(value: str | int) -> str:
+    if isinstance(value, int):
+        return f"VALUE_{value}" if value >= 0 else f"VALUE_MINUS_{-value}"
+    if not value:
+        return "EMPTY"
+    if not words(value):
+        value = " ".join(_SIGNS.get(one, "") for one in value)
+    elif value[0] in "+-!<>=":
+        value = f"{_SIGNS[value[0]]} {value[1:]}"
+    return snake(value).strip("_").upper() or "VALUE"
+
+
+def spelled(wire: Iterable[str]) -> dict[str, str]:
+    """Return the names of those fields that would be cut in the middle of a word: `userIDs` is `user_ids`."""
+    every = sorted(set(wire))
+    names = [snake(name) for name in every]
+    counts = Counter(names)
+    return {
+        name: free
+        for name, free in zip(every, names, strict=True)
+        if (_PLURAL.search(name) or any(word in name for word in _ONE_WORD))
+        and counts[free] == 1
+        and not free.endswith("_")
+    }
+
+
 def snake(text: str, instead: str = "value") -> str:
     """Write a name as a parameter or method has it: `pet_id`.
 
@@ -57,7 +107,9 @@ def snake(text: str, instead: str = "value") -> str:
         text: The document's name.
         instead: The name, or its beginning, where the document's can't begin one.
     """
-    name = "_".join(words(text)).lower()
+    for said, word in _ONE_WORD.items():
+        text = text.replace(said, word)
+    name = "_".join(words(_PLURAL.sub(lambda found: found[0].capitalize(), text))).lower()
     name = unicodedata.normalize("NFKC", name)
     if not name:
         return instead
@@ -110,6 +162,12 @@ class Names:
         self._suffix = suffix
         self._used: set[str] = set()
 
+    def is_free(self, name: str) -> bool:
+        """Whether nothing has the name yet."""
+        return (
+            name not in self._used and (name if name not in self._reserved else name + self._suffix) not in self._used
+        )
+
     def take(self, name: str) -> str:
         """Return the name, or the nearest that is free."""
         if name in self._reserved:
@@ -117,7 +175,8 @@ class Names:
         made, count = name, 1
         while made in self._used or made in self._reserved:
             count += 1
-            made = f"{name}{'_' if made[:1].islower() and not name.endswith('_') else ''}{count}"
+            apart = made[:1].islower() or (name.isupper() and "_" in name)
+            made = f"{name}{'_' if apart and not name.endswith('_') else ''}{count}"
         self._used.add(made)
         return made
 

@@ -5,6 +5,7 @@ The first of these that an operation's parameters and its response both speak fo
 2. A `Link` header.
 3. The URL of the next page in the response.
 4. A parameter for the number of the page, or for the offset of the first item.
+A search by POST has 1 and 4 in its JSON body.
 A list is an array, or the one array in the response that is named as lists are.
 """
 
@@ -15,11 +16,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from asyncapi.openapi.bodies import is_json
+from asyncapi.openapi.document import Parameter
 from asyncapi.openapi.names import split, words
 
 if TYPE_CHECKING:
     from asyncapi.openapi.classes import Schemas
-    from asyncapi.openapi.document import Operation, Parameter, Reply
+    from asyncapi.openapi.document import Operation, Reply
 
 # In one form: words in lower case with underscores between them, "nextPageToken" as next_page_token.
 _PAGE = split("page page_number page_num page_no page_index current_page pagenumber p pg paged")
@@ -74,7 +76,7 @@ class Paging:
 
 def paging_of(operation: Operation, schemas: Schemas, reply: Reply | None) -> Paging | None:
     """Recognise the pages of an operation, or None."""
-    if operation.method != "GET" or reply is None:
+    if operation.method not in {"GET", "POST"} or reply is None:
         return None
     kind = next((one for one in reply.contents if is_json(one)), None)
     if kind is None:
@@ -84,13 +86,49 @@ def paging_of(operation: Operation, schemas: Schemas, reply: Reply | None) -> Pa
         return None
     place, item = found
     response = _Places(reply.contents[kind].schema, schemas)
+    hint = place.rpartition(".")[2]
+    if operation.method == "POST":
+        by = _by_body(_fields(operation, schemas), response, place, item, schemas=schemas, reply=reply)
+        return None if by is None else Paging(by, place, item, "", hint)
     query = {_name(one.name): one for one in operation.parameters if one.where == "query"}
     made = _by(query, response, place, item, schemas=schemas, reply=reply)
     if made is None:
         return None
     by, parameter = made
-    hint = place.rpartition(".")[2]
     return Paging(by, place, item, parameter, hint)
+
+
+def _fields(operation: Operation, schemas: Schemas) -> dict[str, Parameter]:
+    """The properties of a JSON body, as if they were parameters."""
+    body = operation.body
+    kind = next((one for one in body.contents if is_json(one)), None) if body is not None else None
+    if body is None or kind is None:
+        return {}
+    properties = schemas.facts(body.contents[kind].schema).get("properties") or {}
+    found = {}
+    for name, inner in properties.items():
+        facts = schemas.facts(_not_null(inner, schemas))
+        said = str(facts.get("description", ""))
+        found[_name(name)] = Parameter(
+            name, "query", required=False, schema=facts, style="form", explode=True, description=said
+        )
+    return found
+
+
+def _by_body(
+    fields: dict[str, Parameter], response: _Places, place: str, item: Any, *, schemas: Schemas, reply: Reply
+) -> str | None:
+    """Recognise the pages of a search by POST: only where the response, or the size of a page, speaks for it too."""
+    cursor = _first(fields, _CURSOR, "string", "integer")
+    if cursor is not None and (made := _cursor(cursor, response, place, item, schemas)):
+        return made
+    if not place or _first(fields, _SIZE, "integer", "number") is None:
+        return None
+    number = _first(fields, _PAGE, "integer", "number")
+    if number is not None:
+        return _page_number(number, response, reply)
+    offset = _first(fields, _OFFSET, "integer", "number")
+    return None if offset is None else _offset(offset, response, reply)
 
 
 def _name(text: str) -> str:
@@ -215,6 +253,8 @@ def _cursor(one: Parameter, response: _Places, place: str, item: Any, schemas: S
         return None
     extra = f", more={more!r}" if more is not None else ""
     is_last = name in {"starting_after", "after", "after_id", "since_id"}
+    if at is not None and _are_numbers(one.schema) and not _are_numbers(response.found[at]):
+        return None
     if at is not None and "." not in _dotless(at) and not _is_url(response.found[at], at, sure=True):
         if at == "next_cursor" and not extra:
             return "Cursor()" if one.name == "cursor" else f"Cursor({one.name!r})"
@@ -222,6 +262,13 @@ def _cursor(one: Parameter, response: _Places, place: str, item: Any, schemas: S
     if is_last and more is not None and "id" in (schemas.facts(item).get("properties") or {}):
         return f"Cursor({one.name!r}, at={f'{place}.-1.id'!r}{extra})"
     return None
+
+
+def _are_numbers(schema: dict[str, Any]) -> bool:
+    options = [each for word in ("anyOf", "oneOf") for each in schema.get(word) or () if isinstance(each, dict)]
+    kinds = [each.get("type") for each in options or [schema]]
+    flat = {kind for each in kinds for kind in (each if isinstance(each, list) else [each])} - {"null"}
+    return bool(flat) and flat <= {"integer", "number"}
 
 
 def _dotless(path: str) -> str:

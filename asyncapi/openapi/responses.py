@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from asyncapi.openapi.annotations import annotation, with_none
 from asyncapi.openapi.bodies import is_json, media_type
+from asyncapi.openapi.docstrings import first_sentence, sentence
 
 if TYPE_CHECKING:
     from asyncapi.openapi.classes import Schemas
@@ -19,6 +21,14 @@ _LINES = frozenset(
         "application/x-jsonlines", "application/jsonlines", "application/x-json-stream", "application/stream+json",
     }
 )  # fmt: skip
+
+
+# Headers that say something about the exchange, and nothing about the result.
+_USUAL = re.compile(
+    r"rate-?limit|quota|retry-after|request-?id|correlation|trace|^(content-|cache-|access-control|accept|x-runtime)"
+    r"|^(date|server|etag|expires|vary|age|allow|link|connection|transfer-encoding|set-cookie|www-authenticate|via|pragma"
+    r"|strict-transport-security|deprecation|sunset|x-powered-by|last-modified)$"
+)
 
 
 @dataclass
@@ -62,13 +72,31 @@ def results_of(operation: Operation, schemas: Schemas, hint: str) -> list[Result
     """Read the results: one, or two where the caller may choose between a whole response and a streamed one."""
     replies = good(operation)
     said = next((reply.description.strip() for _, reply in replies if reply.description.strip()), "")
+    headers = _headers(replies)
+    said = " ".join(part for part in (sentence(said), headers) if part) if headers else said
     if operation.method == "HEAD":
         return [Result("Response", said=said)]
     streamed = _streamed(replies, schemas, hint)
     whole = _whole(replies, schemas, hint)
+    if headers and whole is not None and whole.type == "None":  # all that it says is in the headers
+        whole = Result("Response")
     if streamed is not None and whole is not None:
         return [replace(whole, said=said), replace(streamed, said=said, suffix="stream")]
     return [replace(streamed or whole or Result("None"), said=said)]
+
+
+def _headers(replies: list[tuple[str, Reply]]) -> str:
+    """Name the headers of the responses that are a part of the result, with what the document says of them."""
+    found: dict[str, str] = {}
+    for _, reply in replies:
+        for name, one in reply.headers.items():
+            if not _USUAL.search(name.lower()):
+                found.setdefault(name.lower(), f"{name} ({said})" if (said := _short(one.description)) else name)
+    return f"Headers: {', '.join(found.values())}." if found else ""
+
+
+def _short(text: str) -> str:
+    return first_sentence(text).rstrip(".")
 
 
 def _streamed(replies: list[tuple[str, Reply]], schemas: Schemas, hint: str) -> Result | None:

@@ -6,7 +6,7 @@
 3. `nullable` and `x-nullable` become the type "null"; a boolean `exclusiveMinimum` takes the number of `minimum`;
    `example` joins `examples`; `type: file` is binary text; a `discriminator` that is text names its property.
 4. What other tools let pass is mended as they mean it: `type: int`, `required: true` on a property, keywords that are
-   null.
+   null, `type: array` beside a reference to what is no list.
 5. Only places where a schema may stand are walked: a `$ref` inside an example or a default is data.
 """
 
@@ -140,6 +140,8 @@ class Schemas:
         if name is None:
             return {}
         made: dict[str, Any] = {"$ref": PREFIX + _escaped(name)}
+        if raw.get("type") == "array" and "items" not in raw and not self._is_list(raw["$ref"], at):
+            made = {"type": "array", "items": made}  # rule 4
         if raw.get("nullable") is True or raw.get("x-nullable") is True:
             made = {"anyOf": [made, {"type": "null"}]}
         for key in ("description", "deprecated", "title"):  # not official before 3.1, and meant
@@ -150,6 +152,11 @@ class Schemas:
             made |= self.read(rest, at)
         return made
 
+    def _is_list(self, reference: Any, at: Place) -> bool:
+        found = self.files.one(reference, at, mild=True)
+        target = found.value if found is not None else None
+        return isinstance(target, dict) and (target.get("type") == "array" or not {"type", "properties"} & set(target))
+
     def name(self, reference: Any, at: Place, *, mild: bool = False) -> str | None:
         """Return the name of the schema that a reference leads to; None, with a problem kept, where there is none."""
         found = self.files.one(reference, at, mild=mild)
@@ -158,6 +165,8 @@ class Schemas:
         if isinstance(found.value, dict) and "$ref" in found.value and self.files.find(reference, at) is None:
             return None
         place = found.place
+        if self.files.is_other(place, "definitions" if place.pointer.startswith("/def") else "schemas", at, "a schema"):
+            return None
         if place not in self._names:
             self._names[place] = self._free(_called(place))
             self.made[self._names[place]] = {}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -9,6 +11,8 @@ from asyncapi.openapi.docstrings import first_sentence
 from asyncapi.openapi.names import snake
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from asyncapi.openapi.document import Document, Operation, SecurityScheme
     from asyncapi.openapi.names import Names
 
@@ -40,12 +44,55 @@ class Way:
 
 def ways_of(document: Document, names: Names) -> list[Way]:
     """Write the ways of a document, in its order; one for each flow of OAuth 2.0 that a program can go."""
-    found = []
+    sets = _sets(document)
+    single = {title for one in sets if len(one) == 1 for title in one}
+    joint = {title for one in sets if len(one) > 1 for title in one}
+    made = [way for one in sets if len(one) > 1 if (way := _together(one, document)) is not None]
+    covered = {title for way in made for title in way.scheme.split(" and ")} & joint - single
     for title, scheme in document.security_schemes.items():
-        for way in _ways(title, scheme):
-            way.name = names.take(way.name)
-            found.append(way)
-    return found
+        made += _ways(title, scheme) if title not in covered else []
+    for way in made:
+        way.name = names.take(way.name)
+    return made
+
+
+def _sets(document: Document) -> list[tuple[str, ...]]:
+    """The schemes that are needed together, each set once: first what the document says, then its operations."""
+    said = [*document.security, *(one for each in document.operations for one in each.security)]
+    return list(dict.fromkeys(tuple(one) for one in said if one))
+
+
+def _together(titles: tuple[str, ...], document: Document) -> Way | None:
+    """Write the way of several schemes, or None where one of them has none."""
+    ways = [
+        _ways(title, document.security_schemes[title])[:1] for title in titles if title in document.security_schemes
+    ]
+    parts = [way for found in ways for way in found]
+    if len(parts) < len(titles):
+        return None
+    count = Counter(one.partition(":")[0] for way in parts for one in way.parameters)
+    names, said = [], []
+    made = Way("", " and ".join(titles), [], "", "")
+    for title, way in zip(titles, parts, strict=True):
+        new = {one.partition(":")[0]: one.partition(":")[0] for one in way.parameters}
+        new = {old: f"{snake(title)}_{old}" if count[old] > 1 else old for old in new}
+        made.parameters += [f"{new[one.partition(':')[0]]}:{one.partition(':')[2]}" for one in way.parameters]
+        made.arguments |= {new[old]: text for old, text in way.arguments.items()}
+        made.imports |= way.imports
+        said.append(_renamed(way.credential, new))
+        names.append(way.name.removeprefix("with_"))
+    made.name = f"with_{'_and_'.join(names)}"
+    made.credential = f"Together({', '.join(said)})"
+    made.said = f"Make a client that sends what the API needs together: {' and '.join(titles)}."
+    return made
+
+
+def _renamed(expression: str, names: Mapping[str, str]) -> str:
+    tree = ast.parse(expression, mode="eval")
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name):
+            node.id = names.get(node.id, node.id)
+    return ast.unparse(tree)
 
 
 def _ways(title: str, one: SecurityScheme) -> list[Way]:
@@ -119,8 +166,12 @@ def _oauth(name: str, title: str, one: SecurityScheme, said: str) -> list[Way]:
 
 
 def is_public(operation: Operation, document: Document) -> bool:
-    """Whether an operation needs no credential although others do."""
-    return bool(document.security_schemes) and not operation.security and _others_need(document)
+    """Whether the document says of an operation that it needs no credential, although others do.
+
+    One that says nothing, in a document without a general rule, gets the client's: documents forget to say.
+    """
+    said = document.plain["paths"].get(operation.path, {}).get(operation.method.lower(), {}).get("security")
+    return said == [] and bool(document.security_schemes) and _others_need(document)
 
 
 def _others_need(document: Document) -> bool:
@@ -134,8 +185,6 @@ def needs(operation: Operation) -> list[str]:
 
 def usual(document: Document) -> list[str]:
     """Return what most operations of the document accept: its own word, or that of the most operations."""
-    from collections import Counter  # noqa: PLC0415
-
     if document.security:
         return [" and ".join(one) for one in document.security if one]
     counts = Counter(tuple(needs(one)) for one in document.operations if needs(one))

@@ -9,6 +9,7 @@ Rules:
 5. Requests go to the origin of the list and to those in `allow_origins` alone: the client's headers, parameters and
    credentials go with every page, and a response must not send them elsewhere.
 6. Leaving early, by break, exception or cancellation, cancels what is under way.
+7. A list with a body is asked for by POST, and `by` sets its parameter in that body, not in the query.
 """
 
 from __future__ import annotations
@@ -16,12 +17,12 @@ from __future__ import annotations
 import inspect
 import logging
 from collections.abc import Callable, Iterable, Mapping
+from json import loads
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, Self, TypeVar
-
-from yarl import URL
 
 from asyncapi.calls.arguments import flat_params
 from asyncapi.errors import ConfigError, RejectedError
+from asyncapi.messages import encoding
 from asyncapi.messages.uri import parse_url, with_pairs, with_replaced, with_user_info
 from asyncapi.pagination.items import ItemsReader
 from asyncapi.pagination.prefetch import Prefetcher, note_position
@@ -35,13 +36,15 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable
     from types import TracebackType
 
+    from yarl import URL
+
     from asyncapi.messages.response import Response
     from asyncapi.types import Params
 
 T = TypeVar("T")
 
 By = PageNumber | Offset | Cursor | LinkHeader | NextUrl | Turn
-Ask = Callable[[URL], "Awaitable[Response]"]
+Ask = Callable[..., "Awaitable[Response]"]  # of a URL, and json= for a list with a body
 
 log: logging.Logger = logging.getLogger("asyncapi")
 
@@ -68,6 +71,7 @@ class Pages(Generic[T]):
         items: str | None = None,
         model: Any = None,
         params: Params | None = None,
+        body: Any = None,
         base_url: str = "",
         prefetch: int = 1,
         concurrency: int = 8,
@@ -83,6 +87,7 @@ class Pages(Generic[T]):
         self.stopped: str | None = None
         self._ask = ask
         self._list = _list_url(url, params)
+        self._body = None if body is None else _object(body)
         self._home = self._list if self._list.absolute else parse_url(base_url)
         self._origins = {origin(self._home), *_origins(allow_origins)}
         self._reader = ItemsReader(items, model)
@@ -169,7 +174,7 @@ class Pages(Generic[T]):
         """Fetch one page, and find where the next one is."""
         try:
             url = self._url(position)
-            response = await self._ask(url)
+            response = await (self._ask(url) if self._body is None else self._ask(url, json=self._sent(position)))
             data, items = self._reader.read(response)
             skip = position.get("skip", 0)
             here = {key: value for key, value in position.items() if key != "skip"}
@@ -211,6 +216,10 @@ class Pages(Generic[T]):
                 redact_url(url),
             )
 
+    def _sent(self, position: Position) -> dict[str, Any]:
+        """Return the body of the page at a position (rule 7)."""
+        return {**(self._body or {}), **self._strategy.ask(position)[1]}
+
     def _url(self, position: Position) -> URL:
         """Return the URL of the page at a position.
 
@@ -219,7 +228,9 @@ class Pages(Generic[T]):
         """
         target, params = self._strategy.ask(position)
         if target is None:
-            return with_replaced(self._list, tuple(flat_params(params))) if params else self._list
+            return (
+                with_replaced(self._list, tuple(flat_params(params))) if params and self._body is None else self._list
+            )
         url = parse_url(target)
         if origin(url) not in self._origins:
             raise RejectedError(
@@ -229,6 +240,18 @@ class Pages(Generic[T]):
         if self._home.raw_user is not None and origin(url) == origin(self._home):
             url = with_user_info(url, self._home)
         return url
+
+
+def _object(body: Any) -> dict[str, Any]:
+    """Return a body as plain data.
+
+    Raises:
+        ConfigError: It is no object, in which `by` could set its parameter.
+    """
+    made = dict(body) if isinstance(body, Mapping) else loads(encoding.json(body))
+    if not isinstance(made, dict):
+        raise ConfigError(f"json={body!r:.80}: the body of a list in pages is an object: `by` sets its parameter in it")
+    return made
 
 
 def _strategy_of(by: Any) -> PageStrategy:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-import pytest
+from typing import Annotated
 
-from asyncapi import ConfigError, WebSocket, get, websocket
+import pytest
+from pydantic import BaseModel
+
+from asyncapi import API, Client, ConfigError, Cursor, Form, Pages, WebSocket, get, post, websocket
+from asyncapi.testing import MockTransport, reply, run
 
 
 @pytest.mark.parametrize(
@@ -36,3 +40,39 @@ def test_a_function_outside_of_a_class_is_told_where_it_belongs(decorator, name)
 
     with pytest.raises(ConfigError, match=f"{name} declares a method of a class derived from API"):
         feed(None)
+
+
+class Query(BaseModel):
+    q: str
+
+
+def test_a_list_by_post_has_its_cursor_in_the_json_body():
+    class Found(API):
+        @post("/search", by=Cursor(), items="rows")
+        def search(self, query: Query | None = None) -> Pages[int]: ...
+
+    bodies = []
+
+    async def answer(request):
+        bodies.append(request.content)
+        return reply(json={"rows": [len(bodies)], "next_cursor": "n" if len(bodies) == 1 else None})
+
+    async def read(*given):
+        async with Found(Client("https://x.test", transport=MockTransport(answer))) as api:
+            return [row async for row in api.search(*given)]
+
+    assert run(read(Query(q="a"))) == [1, 2]
+    assert bodies == [b'{"q":"a"}', b'{"q":"a","cursor":"n"}']
+    assert run(read()) == [3]
+    assert bodies[2] == b"{}"
+
+
+def test_a_list_by_post_has_no_form_and_needs_no_key():
+    with pytest.raises(ConfigError, match="has a JSON body"):
+
+        class Sent(API):
+            @post("/search", by=Cursor())
+            def search(self, q: Annotated[str, Form()]) -> Pages[int]: ...
+
+    with pytest.raises(ConfigError, match="safe to resend"):
+        post("/search", by=Cursor(), idempotency_key=True)

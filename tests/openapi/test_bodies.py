@@ -99,6 +99,64 @@ def test_other_content_goes_out_as_it_is(kind, value, sent):
     assert (wire.body, wire.last.headers["Content-Type"]) == (sent, kind)
 
 
+FORM, MULTIPART = "application/x-www-form-urlencoded", "multipart/form-data"
+
+
+def contents(**kinds):
+    return {"required": True, "content": {kind: {"schema": schema} for kind, schema in kinds.items()}}
+
+
+def test_a_form_that_carries_more_than_the_json_has_a_method_of_its_own():
+    upload = {"type": "object", "required": ["photo"], "properties": {"photo": FILE, "name": TEXT}}
+    made = written(
+        one("post", schemas={"Pet": PET}, requestBody=contents(**{"application/json": ref("Pet"), MULTIPART: upload}))
+    )
+    wire = Wire()
+    run(made.Shop(wire.client()).call(made.Pet(name="Rex")))
+    assert wire.body == b'{"name":"Rex"}'
+    run(made.Shop(wire.client()).call_form(photo=b"PNG", name="Rex"))
+    assert wire.last.headers["Content-Type"].startswith(MULTIPART)
+
+
+def test_the_same_data_in_another_notation_has_none():
+    same = contents(**{"application/json": ref("Pet"), FORM: ref("Pet"), "application/xml": ref("Pet")})
+    made = written(one("post", schemas={"Pet": PET}, requestBody=same))
+    assert [name for name in vars(made.Shop) if name.startswith("call")] == ["call"]
+
+
+def test_content_beside_json_has_a_method_of_its_own():
+    both = contents(**{"application/json": ref("Pet"), "text/csv": TEXT, "application/octet-stream": FILE})
+    made = written(one("post", schemas={"Pet": PET}, requestBody=both))
+    wire = Wire()
+    run(made.Shop(wire.client()).call_text("a,b"))
+    assert (wire.body, wire.last.headers["Content-Type"]) == (b"a,b", "text/csv")
+    run(made.Shop(wire.client()).call_content(b"\x00"))
+    assert (wire.body, wire.last.headers["Content-Type"]) == (b"\x00", "application/octet-stream")
+
+
+@pytest.mark.parametrize("schema", [{}, {"type": "object"}, {"type": "object", "additionalProperties": FILE}])
+def test_a_multipart_form_without_known_fields_takes_any(schema):
+    wire = posted(schema, MULTIPART, fields={"a": 1, "b": [1, 2]}, files={"f": ("x.txt", b"hi")})
+    assert wire.last.headers["Content-Type"].startswith(MULTIPART)
+    assert [wire.body.count(part) for part in (b'name="a"', b'name="b"', b'name="f"; filename="x.txt"')] == [1, 2, 1]
+    assert posted(schema, MULTIPART).last.headers["Content-Type"].startswith(MULTIPART)
+
+
+def test_a_form_without_known_fields_takes_any():
+    assert posted({"type": "object"}, FORM, fields={"a": 1, "b": [1, 2]}).body == b"a=1&b=1&b=2"
+
+
+def test_form_data_by_another_name_is_a_multipart_form():
+    wire = posted(PET, "application/form-data", name="Rex")
+    assert wire.last.headers["Content-Type"].startswith(MULTIPART)
+    assert b'name="name"\r\n\r\nRex' in wire.body
+
+
+def test_a_body_that_fastapi_has_named_is_called_body():
+    made = one("post", schemas={"Body_call_x_post": PET}, requestBody=body(ref("Body_call_x_post")))
+    assert "self, body: BodyCallXPost" in generate(made)
+
+
 def test_json_is_preferred_and_a_get_has_no_body():
     made = one("post", requestBody={"content": {"text/xml": {}, "application/json": {"schema": TEXT}}})
     assert "Annotated[str | None, Body()]" in generate(made)
@@ -164,3 +222,13 @@ def test_a_field_of_a_form_has_the_style_of_its_encoding(encoding, sent):
     assert wire.body == sent
     run(made.Shop(wire.client()).call())
     assert wire.body == b""
+
+
+def test_a_file_that_json_would_have_to_carry_makes_the_form_the_one():
+    upload = {"type": "object", "required": ["photo"], "properties": {"photo": FILE, "name": TEXT}}
+    both = contents(**{"application/json": ref("Up"), MULTIPART: ref("Up")})
+    made = written(one("post", schemas={"Up": upload}, requestBody=both))
+    wire = Wire()
+    run(made.Shop(wire.client()).call(photo=b"PNG"))
+    assert wire.last.headers["Content-Type"].startswith(MULTIPART)
+    assert not hasattr(made.Shop, "call_form")

@@ -209,3 +209,22 @@ def test_what_is_required_and_not_described_is_sent():
 def test_the_type_wins_over_words_of_another_type():
     made = models({"A": {"type": "object", "properties": {"beta": {"type": "string", "items": TEXT}}}})
     assert made.A(beta="a,b").beta == "a,b"
+
+
+def test_an_enum_of_null_alone_is_null():
+    kind = {"oneOf": [ref("Kind"), ref("Null")]}
+    schemas = {"Null": {"enum": [None]}, "Kind": {**TEXT, "enum": ["a", "b"]}}
+    made = models({**schemas, "A": {"type": "object", "properties": {"kind": kind}}})
+    assert made.A.model_validate({"kind": "a"}).kind is made.Kind.A
+    assert made.A.model_validate({"kind": None}).kind is None
+    with pytest.raises(ValidationError):
+        made.A.model_validate({"kind": "c"})
+
+
+def test_a_parent_with_a_discriminator_is_one_union_both_ways():
+    base = {"type": "object", "required": ["kind"], "properties": {"kind": TEXT}}
+    base["discriminator"] = {"propertyName": "kind"}
+    kid = {"allOf": [ref("Base"), {"type": "object", "properties": {"k": TEXT}}]}
+    operation = {"operationId": "call", "requestBody": body(ref("Base")), "responses": returns(ref("Base"))}
+    made = models({"Base": base, "Kid1": kid, "Kid2": kid}, {"/x": {"post": operation}})
+    assert [name for name in vars(made) if name.startswith("AnyBase")] == ["AnyBase"]

@@ -34,6 +34,23 @@ def test_names_that_the_class_needs_and_equal_names_get_others():
     assert {"list_", "get_", "client_", "a", "a_2", "aclose_", "str_"} <= set(vars(made.Shop))
 
 
+def test_operations_of_one_name_are_told_apart_by_method_tag_or_path():
+    same = {"operationId": "list_items", "responses": OK}
+    paths = {
+        "/a/items": {"get": {**same, "tags": ["a"]}, "post": {**same, "tags": ["a"]}},
+        "/b/items": {"get": {**same, "tags": ["b"]}},
+        "/c/items": {"get": same},
+    }
+    made = written(document(paths))
+    assert {"list_items", "list_items_post", "list_items_b", "list_items_c"} <= set(vars(made.Shop))
+
+
+@pytest.mark.parametrize("method", ["get", "delete"])
+def test_the_path_that_fastapi_writes_behind_a_name_is_cut_for_every_method(method):
+    made = document({"/a/{id}": {method: {"operationId": "show_a__id__delete", "responses": OK}}})
+    assert name_of(made.operations[0]) == "show"
+
+
 def test_a_docstring_has_the_operations_words():
     operation = {
         "summary": "List the *pets*",

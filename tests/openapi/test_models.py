@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
 
 import pytest
+from pydantic import ValidationError
 
 from asyncapi import Body, ConfigError
 from asyncapi.openapi.generating import generate
 from asyncapi.openapi.models import models_of, renamed
 from asyncapi.types import Content
-from written_clients import body, imported, one
+from written_clients import body, document, imported, one, ref, written
+
+TEXT = {"type": "string"}
 
 
 def test_definitions_have_docstrings_and_no_settings_of_the_library():
@@ -84,3 +88,40 @@ def test_renaming_leaves_fields_and_values_alone():
     assert "ContentModel: TypeAlias = str" in text
     assert "class A(ContentModel):\n    Content: Literal['Content'] = Field(default='Content')" in text
     assert "more: 'ContentModel'" in text
+
+
+INTEGER = {"type": "integer"}
+
+
+def test_further_properties_beside_named_ones_are_checked():
+    made = written(document(None, {"A": {"type": "object", "properties": {"a": TEXT}, "additionalProperties": INTEGER}}))
+    assert made.A.model_validate({"a": "x", "b": "1"}).b == 1
+    with pytest.raises(ValidationError):
+        made.A.model_validate({"b": "x"})
+    assert json.loads(made.A(a="x", b=1).model_dump_json()) == {"a": "x", "b": 1}
+
+
+def test_further_properties_may_be_models_that_come_later():
+    schemas = {
+        "A": {"type": "object", "properties": {"a": TEXT}, "additionalProperties": ref("B")},
+        "B": {"type": "object", "properties": {"c": ref("A")}},
+    }
+    made = written(document(None, schemas))
+    assert isinstance(made.A.model_validate({"b": {"c": {}}}).b, made.B)
+
+
+def test_properties_by_pattern_are_kept():
+    both = {"type": "object", "properties": {"a": TEXT}, "patternProperties": {"^x-": INTEGER}}
+    made = written(document(None, {"A": both, "B": {**both, "additionalProperties": False}}))
+    assert made.A.model_validate({"x-b": "any"}).model_extra == {"x-b": "any"}
+    assert made.B.model_validate({"x-b": "1"}).model_extra == {"x-b": 1}
+
+
+def test_values_of_several_types_stay_apart():
+    made = written(document(None, {"A": {"type": "object", "properties": {"v": {"enum": [1, True, "1"]}}}}))
+    assert [made.A.model_validate({"v": value}).v for value in (1, True, "1")] == [1, True, "1"]
+    assert made.A.model_validate({"v": True}).v is True
+
+
+def test_a_list_of_itself_is_a_list():
+    assert "List1: TypeAlias = list[Any]" in generate(document(None, {"List1": {"type": "array", "items": ref("List1")}}))

@@ -8,7 +8,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asyncapi.openapi.names import class_names, method_names, parameter_names, pascal, short_names, singular, snake
+from asyncapi.openapi.names import (
+    class_names,
+    member_names,
+    method_names,
+    parameter_names,
+    pascal,
+    short_names,
+    singular,
+    snake,
+    spelled,
+)
 
 
 @pytest.mark.parametrize(
@@ -16,7 +26,7 @@ from asyncapi.openapi.names import class_names, method_names, parameter_names, p
     [
         ("petId", "pet_id"), ("X-Rate-Limit", "x_rate_limit"), ("HTTPServer", "http_server"), ("filter[name]", "filter_name"),
         ("class", "class_"), ("$top", "top"), ("größe", "größe"), ("1st", "value_1st"), ("", "value"), ("ﬁx", "fix"),
-        ("名前", "名前"), ("match", "match_"), ("a b/c.d", "a_b_c_d"),
+        ("userIDs", "user_ids"), ("OAuth2Scopes", "oauth2_scopes"), ("IPv4", "ipv4"), ("名前", "名前"), ("match", "match_"), ("a b/c.d", "a_b_c_d"),
     ],
 )  # fmt: skip
 def test_a_parameter_is_written_with_underscores(text, name):
@@ -66,6 +76,19 @@ def test_names_that_the_file_needs_are_not_taken():
 
 def test_one_of_several_has_the_singular():
     assert [singular(one) for one in ("Pets", "Boxes", "Entries", "Data")] == ["Pet", "Box", "Entry", "DataItem"]
+
+
+def test_members_of_an_enum_have_names_that_say_their_values():
+    given = ["", "+1", "-1", "a-b", "a_b", "inProgress", "*", "mro", "größe", "2xx", 'say "hi"']
+    assert member_names(given) == [
+        "EMPTY", "PLUS_1", "MINUS_1", "A_B", "A_B_2", "IN_PROGRESS", "STAR", "MRO_", "GRÖSSE", "VALUE_2XX", "SAY_HI",
+    ]  # fmt: skip
+    assert member_names([0, -1]) == ["VALUE_0", "VALUE_MINUS_1"]
+
+
+def test_fields_are_not_cut_in_the_middle_of_a_word():
+    assert spelled(["userIDs", "OAuthToken", "name", "petId"]) == {"userIDs": "user_ids", "OAuthToken": "oauth_token"}
+    assert spelled(["userIDs", "user_ids"]) == {}
 
 
 def test_dotted_names_are_cut_where_the_last_part_is_enough():

@@ -88,3 +88,43 @@ def test_a_cursor_is_followed():
 
     assert run(main()) == ["1", "2"]
     assert wire.last.url.query["pageToken"] == "t"
+
+
+def searched(fields, response):
+    query = shape(**dict(fields))
+    return one(
+        "post", schemas={"Row": ROW, "Search": query}, responses=returns(response),
+        requestBody={"required": True, "content": {"application/json": {"schema": ref("Search")}}},
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("fields", "response", "by"),
+    [
+        ([("start_cursor", TEXT)], shape(results=ROWS, next_cursor=TEXT, has_more=FLAG), 'Cursor("start_cursor", at="next_cursor", more="has_more")'),
+        ([("page", INTEGER), ("pageSize", INTEGER)], shape(items=ROWS, total=INTEGER), "PageNumber()"),
+        ([("offset", INTEGER), ("limit", INTEGER)], shape(items=ROWS, total=INTEGER), "Offset()"),
+        ([("page", INTEGER)], shape(items=ROWS), None), ([("offset", INTEGER), ("limit", INTEGER)], ROWS, None),
+        ([("name", TEXT)], shape(items=ROWS, next_cursor=TEXT), None),
+    ],
+)  # fmt: skip
+def test_a_search_by_post_has_its_pages_in_the_body(fields, response, by):
+    found = re.search(r"by=(.+?)(?:, items|,\n)", generate(searched(fields, response)))
+    assert (found and found[1]) == by
+
+
+def test_a_search_by_post_is_read_to_its_end():
+    made = written(searched([("start_cursor", TEXT), ("q", TEXT)], shape(results=ROWS, next_cursor=TEXT)))
+    wire = Wire(reply(json={"results": [{"id": "1"}], "next_cursor": "n"}), reply(json={"results": [{"id": "2"}]}))
+
+    async def read():
+        async with made.Shop(wire.client()) as shop:
+            return [row.id async for row in shop.call(made.Search(q="a"))]
+
+    assert run(read()) == ["1", "2"]
+    assert wire.bodies == [b'{"q":"a"}', b'{"q":"a","start_cursor":"n"}']
+
+
+def test_a_text_is_no_number_of_a_page():
+    made = listed(shape(items=ROWS, next_cursor=TEXT), ("page", INTEGER), ("limit", INTEGER))
+    assert "by=PageNumber()" in generate(made)

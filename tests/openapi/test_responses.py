@@ -7,7 +7,7 @@ import pytest
 from asyncapi import NotFound
 from asyncapi.openapi.generating import generate
 from asyncapi.testing import reply, run
-from written_clients import Wire, document, one, ref, returns, written
+from written_clients import Wire, document, imported, one, ref, returns, written
 
 TEXT = {"type": "string"}
 ROW = {"type": "object", "properties": {"n": {"type": "integer"}}}
@@ -115,3 +115,26 @@ def test_a_document_with_a_named_reply_is_the_same():
         components={"responses": {"R": {"description": "", "content": {"application/json": {"schema": ref("Row")}}}}},
     )
     assert "-> Row:" in generate(made)
+
+
+def test_headers_that_are_the_result_come_with_the_response():
+    headers = {
+        "Location": {"schema": TEXT, "description": "Where the pet is. Always."},
+        "X-RateLimit-Left": {"schema": TEXT},
+    }
+    made = one("post", responses={"201": {"description": "Added", "headers": headers}})
+    source = generate(made)
+    assert "-> Response:" in source
+    assert "Added. Headers: Location (Where the pet is)." in source
+    wire = Wire(reply(201, headers={"Location": "/pets/1"}))
+    assert run(imported(source).Shop(wire.client()).call()).headers["Location"] == "/pets/1"
+
+
+def test_headers_about_the_exchange_alone_change_nothing():
+    headers = {"X-Request-Id": {"schema": TEXT}, "ETag": {"schema": TEXT}}
+    assert "-> None:" in generate(one("post", responses={"204": {"description": "", "headers": headers}}))
+
+
+def test_headers_beside_a_model_are_named():
+    source = generate(one(responses=returns(TEXT, headers={"X-Total": {"schema": TEXT}})))
+    assert "Headers: X-Total." in source

@@ -70,6 +70,14 @@ def test_what_stands_beside_a_reference_counts_as_its_version_says():
     assert read({**reference, "nullable": True}, components=components)[0] == {"anyOf": [reference, NULL]}
 
 
+def test_a_list_beside_a_reference_is_a_list_of_what_is_referenced():
+    components = {"A": {"type": "object", "properties": {"a": {"type": "string"}}}, "L": {"type": "array"}}
+    ref = {"$ref": f"{PREFIX}A"}
+    assert read({"type": "array", **ref}, components=components)[0] == {"type": "array", "items": ref}
+    of_list = {"type": "array", "$ref": f"{PREFIX}L"}
+    assert read(of_list, components=components)[0] == {"$ref": f"{PREFIX}L"}
+
+
 def test_a_schema_that_is_referenced_where_it_stands_moves_to_the_components():
     components = {
         "Pet": {

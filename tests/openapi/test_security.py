@@ -7,7 +7,7 @@ import pytest
 from asyncapi import Basic, Client
 from asyncapi.openapi.generating import generate
 from asyncapi.testing import MockTransport, run
-from written_clients import OK, Wire, document, written
+from written_clients import OK, Wire, document, imported, written
 
 FLOW = {"tokenUrl": "https://shop.test/token", "authorizationUrl": "https://shop.test/login", "scopes": {"read": "r"}}
 
@@ -22,6 +22,13 @@ def secured(schemes, security=None, own=None, **more):
         security=security or [{name: []} for name in schemes],
         **more,
     )
+
+
+def test_an_operation_that_says_nothing_of_credentials_gets_the_clients():
+    schemes = {"key": {"type": "apiKey", "in": "header", "name": "X-Key"}}
+    needs = {"operationId": "needs", "responses": OK, "security": [{"key": []}]}
+    paths = {"/x": {"get": needs}, "/y": {"get": {"operationId": "says_nothing", "responses": OK}}}
+    assert "auth=None" not in generate(document(paths, None, components={"securitySchemes": schemes}))
 
 
 @pytest.mark.parametrize(
@@ -79,3 +86,28 @@ def test_an_operation_of_another_scheme_takes_its_credential():
     run(made.Shop(wire.client()).call(auth=Basic("u", "p")))
     assert wire.last.headers["Authorization"] == "Basic dTpw"
     assert "Authentication: admin." in made.Shop.call.__doc__
+
+
+def test_schemes_that_are_needed_together_make_one_client():
+    schemes = {
+        "appId": {"type": "apiKey", "in": "header", "name": "X-App-Id"},
+        "appKey": {"type": "apiKey", "in": "query", "name": "key"},
+        "user": {"type": "http", "scheme": "basic"},
+    }
+    made = secured(schemes, [{"appId": [], "appKey": []}, {"user": []}])
+    source = generate(made)
+    assert [name for name in ("with_app_id_and_app_key", "with_app_id(", "with_app_key(", "with_user(") if name in source] == [
+        "with_app_id_and_app_key", "with_user(",
+    ]  # fmt: skip
+    module = imported(source)
+    wire = Wire()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "Client", lambda base, **more: Client(base, transport=MockTransport(wire), **more))
+        run(module.Shop.with_app_id_and_app_key("i", "k").call())
+    assert (wire.last.headers["X-App-Id"], wire.last.url.query["key"]) == ("i", "k")
+
+
+def test_a_scheme_that_also_suffices_alone_keeps_its_own_way():
+    schemes = {"a": {"type": "http", "scheme": "bearer"}, "b": {"type": "apiKey", "in": "header", "name": "X-B"}}
+    source = generate(secured(schemes, [{"a": [], "b": []}, {"a": []}]))
+    assert [name for name in ("with_a_and_b", "with_a(", "with_b(") if name in source] == ["with_a_and_b", "with_a("]

@@ -830,3 +830,45 @@ async def test_a_failure_keeps_its_position_when_it_is_pickled():
         with pytest.raises(AsyncAPIError) as caught:
             await anext(aiter(api.paginate("/n", by=PageNumber(), start={"page": 3})))
     assert pickle.loads(pickle.dumps(caught.value)).position == {"page": 3}
+
+
+class Search(BaseModel):
+    q: str
+
+
+@pytest.mark.parametrize("body", [{"q": "a"}, Search(q="a"), {}])
+def test_a_list_with_a_body_is_asked_for_by_post_and_its_cursor_is_in_the_body(body):
+    seen = []
+
+    async def answer(request):
+        seen.append((request.method, str(request.url), json.loads(request.content)))
+        return reply(json={"items": [len(seen)], "next_cursor": "n" if len(seen) == 1 else None})
+
+    async def read():
+        async with Client("https://x.test", transport=MockTransport(answer)) as api:
+            return [item async for item in api.paginate("/search", by=Cursor(), json=body, params={"team": 1})]
+
+    asked = {} if body == {} else {"q": "a"}
+    url = "https://x.test/search?team=1"
+    assert run(read()) == [1, 2]
+    assert seen == [("POST", url, asked), ("POST", url, {**asked, "cursor": "n"})]
+
+
+def test_a_page_by_post_is_resent_like_a_get():
+    seen = []
+
+    async def answer(request):
+        seen.append(request.method)
+        return reply(503) if len(seen) == 1 else reply(json={"items": [1], "total": 1})
+
+    async def read():
+        async with Client("https://x.test", transport=MockTransport(answer)) as api:
+            return [item async for item in api.paginate("/search", by=PageNumber(), json={})]
+
+    assert run(read()) == [1]
+    assert seen == ["POST", "POST"]
+
+
+def test_a_list_with_a_body_that_is_no_object_is_refused():
+    with pytest.raises(ConfigError, match="is an object"):
+        Client("https://x.test").paginate("/search", by=PageNumber(), json=[1])
