@@ -81,6 +81,6 @@ def test_what_several_workers_have_learned_is_added_up():
     }  # fmt: skip
     assert together([one, other]) == together([other, one]) == expected
     assert learned_text(expected) == {
-        "503 of h": "best after 1.6 s: 4 of 4 ended well", "500 of g": "no retry: 0 of 7 ended well",
+        "503 of h": "next retry after 1.6 s: 4 of 4 such retries ended well", "500 of g": "no retry: 0 of 7 ended well",
     }  # fmt: skip
     assert together([]) == {}
