@@ -233,6 +233,10 @@ def test_a_parent_with_a_discriminator_is_one_union_both_ways():
 def test_a_union_with_a_discriminator_has_one_name_wherever_it_stands():
     kinds = {name: {"type": "object", "required": ["t"], "properties": {"t": {"const": name}}} for name in ("A", "B")}
     union = {"oneOf": [ref("A"), ref("B")], "discriminator": {"propertyName": "t"}}
-    operation = {"operationId": "call", "requestBody": body(union), "responses": returns({"type": "array", "items": union})}
+    operation = {
+        "operationId": "call",
+        "requestBody": body(union),
+        "responses": returns({"type": "array", "items": union}),
+    }
     made = models(kinds, {"/x": {"post": operation}})
     assert len([name for name in vars(made) if name.startswith("Call")]) == 1
