@@ -4,6 +4,7 @@
     python benchmarks/learned.py docs/img             and the charts learned-retries.svg and learned-fallbacks.svg
     python benchmarks/learned.py - restarts "odd 503s"    only these troubles; nothing is written
     python benchmarks/learned.py - --quick            one seed instead of five, and nothing is written
+    python benchmarks/learned.py - --only learned     runs the policies that begin so; the others stay as they were
 
 Nothing is measured by a clock: the same code gives the same figures on any machine.
 """
@@ -36,13 +37,27 @@ OURS: dict[str, dict[str, Any]] = {
 Rows = dict[str, dict[str, dict[str, float]]]
 
 
-def run(names: Sequence[str], seeds: Sequence[int]) -> Rows:
-    """Every policy in every trouble."""
+def run(names: Sequence[str], seeds: Sequence[int], known: Rows) -> Rows:
+    """Every policy in every trouble, but for what is known."""
     rows: Rows = {}
     for name in names:
-        rows[name] = {policy: measure(TROUBLES[name], policy, seeds) for policy in CONTENDERS}
-        rows[name] |= {policy: measure(TROUBLES[name], settings, seeds) for policy, settings in OURS.items()}
+        whole = known.get(name, {})
+        rows[name] = {
+            policy: whole.get(policy) or measure(TROUBLES[name], OURS.get(policy, policy), seeds)
+            for policy in (*CONTENDERS, *OURS)
+        }
     return rows
+
+
+def results_without(only: str) -> dict[str, Rows]:
+    """The last results, without the policies whose names begin with `only`."""
+    return {
+        part: {
+            name: {policy: row for policy, row in by.items() if not policy.startswith(only)}
+            for name, by in rows.items()
+        }
+        for part, rows in json.loads(RESULTS.read_text()).items()
+    }
 
 
 def render(rows: Rows) -> Iterator[str]:
@@ -102,6 +117,9 @@ def main() -> None:
     parser.add_argument("folder", nargs="?", default="-", help="where charts go; - for none")
     parser.add_argument("names", nargs="*", metavar="trouble", help=f"{', '.join(TROUBLES)} (all)")
     parser.add_argument("--quick", action="store_true", help="one seed")
+    parser.add_argument(
+        "--only", default="", metavar="POLICY", help="only those whose names begin so; joins the results"
+    )
     parser.add_argument("--draw", action="store_true", help="only the charts and tables, from the last results")
     options = parser.parse_args()
     for name in options.names:
@@ -112,9 +130,10 @@ def main() -> None:
     if options.draw:
         results = json.loads(RESULTS.read_text())
     else:
-        results = {"retries": run(options.names or list(TROUBLES), seeds)}
+        before = results_without(options.only) if options.only and whole else {}
+        results = {"retries": run(options.names or list(TROUBLES), seeds, before.get("retries", {}))}
         if not options.names:
-            results["fallbacks"] = degrading.run(seeds)
+            results["fallbacks"] = degrading.run(seeds, before.get("fallbacks", {}))
         if whole:
             RESULTS.write_text(json.dumps(results, indent=1) + "\n")
     print("\n".join(render(results["retries"])))

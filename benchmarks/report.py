@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import cache
 import fetch_job
 import lanes_report
 import latency
@@ -36,7 +37,7 @@ def render(results: dict[str, Any]) -> str:
     sections.append("\n".join(_bars(results)))
     for name, section in {
         "lanes": _lanes, "many": _many, "open": _open, "peers": _peers, "latency": _latency, "fetch": _fetch,
-        "layers": _layers, "map": _map, "storms": _storms,
+        "layers": _layers, "map": _map, "cache": _cache, "storms": _storms,
     }.items():  # fmt: skip
         if name in results:
             sections.append("\n".join(section(results)))
@@ -110,6 +111,8 @@ def _bar_rows(results: dict[str, Any]) -> Iterator[tuple[str, str, str, str]]:
             yield f"{what}: memory growth", "< 50 MB", f"{growth:.1f} MiB", _verdict(growth * 1.048576 < 50)
             yield f"{what}: live tasks", f"<= {one['concurrency'] + 10}", str(tasks), _verdict(tasks <= 510)
 
+    for what, bar, measured, reached in cache.bars(results.get("cache", {})):
+        yield what, bar, measured, _verdict(reached)
     if "scenarios" in results.get("storms", {}):
         for what, bar, measured, reached in storms.bars(results["storms"]):
             yield what, bar, measured, _verdict(reached)
@@ -138,6 +141,10 @@ def _many(results: dict[str, Any]) -> Iterator[str]:
 
 def _open(results: dict[str, Any]) -> Iterator[str]:
     yield from open_loop.render(results["open"])
+
+
+def _cache(results: dict[str, Any]) -> Iterator[str]:
+    yield from cache.render(results["cache"], _table)
 
 
 def _storms(results: dict[str, Any]) -> Iterator[str]:

@@ -31,7 +31,7 @@ class Settings:
         return self.wants(part) and (not names or contestant in names)
 
 
-PARTS = ("peers", "lanes", "many", "open", "latency", "layers", "map", "fetch", "storms")
+PARTS = ("peers", "lanes", "many", "open", "latency", "layers", "map", "fetch", "storms", "cache")
 CONTESTANTS_OF: dict[str, Sequence[str]] = {}
 
 

@@ -4,7 +4,7 @@
                                                docs/img/*.svg and the tables in docs/benchmarks.md
     python benchmarks/run.py --quick           about a minute, to see that it works; writes to benchmarks/results/quick/
     python benchmarks/run.py --only peers      one part: peers, lanes, many, open, latency, layers, map, fetch,
-                                               storms (repeatable)
+                                               storms, cache (repeatable)
     python benchmarks/run.py --only storms --update    that part anew, in docs/ and in the last results
     python benchmarks/run.py --only httpx_pool --only asyncapi_on     only these contestants
 
@@ -38,7 +38,8 @@ import peers
 
 VERSIONS = (
     "asyncapi-sdk", "aiohttp", "yarl", "multidict", "pydantic", "pydantic-core", "tenacity", "uvloop",
-    "ngh2", "hpack", "httpx", "httpcore", "httpx2", "httpcore2", "pyreqwest", "requests", "urllib3",
+    "ngh2", "hpack", "httpx", "httpcore", "httpx2", "httpcore2", "pyreqwest", "requests", "urllib3", "hishel",
+    "anysqlite", "requests-cache", "redis",
 )  # fmt: skip
 
 
@@ -106,6 +107,7 @@ def _run_all(settings: Settings, images: Path) -> dict[str, Any]:
     for part, script, *arguments in (
         ("layers", "layers.py", settings.rounds),
         ("map", "map_million.py", 50_000 if settings.quick else 1_000_000),
+        ("cache", "cache.py", settings.rounds, *(["--quick"] if settings.quick else [])),
         ("storms", "storms.py", images, "--json", *(["--quick"] if settings.quick else [])),
     ):
         if settings.wants(part):

@@ -19,10 +19,16 @@ LISTS = {
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 EXTRAS = PROJECT["optional-dependencies"]
 LEFT_OUT = {"ray"}  # 70 MB that a few tests need: they are skipped without it
-RUN = [
-    *PROJECT["dependencies"],
-    *(line for name, extra in EXTRAS.items() if name not in {"dev", *LEFT_OUT} for line in extra),
-]
+# A tool of its own, which needs a newer typing-extensions than the package does: the package's floor would not be tested.
+ABOVE_THE_FLOORS = {"generate"}
+
+
+def of_extras(left_out):
+    extras = [extra for name, extra in EXTRAS.items() if name not in {"dev", *left_out}]
+    return [*PROJECT["dependencies"], *(line for extra in extras for line in extra)]
+
+
+RUN = of_extras(LEFT_OUT)
 DEVELOPED = [line for line in EXTRAS["dev"] if not line.startswith("asyncapi-sdk")]
 
 
@@ -35,7 +41,9 @@ def pinned(text):
 
 
 @pytest.mark.parametrize(
-    ("name", "needed"), [("dev.lock", [*RUN, *DEVELOPED]), ("floors.lock", RUN)], ids=["dev.lock", "floors.lock"]
+    ("name", "needed"),
+    [("dev.lock", [*RUN, *DEVELOPED]), ("floors.lock", of_extras(LEFT_OUT | ABOVE_THE_FLOORS))],
+    ids=["dev.lock", "floors.lock"],
 )
 def test_a_list_has_what_the_project_asks_for(name, needed):
     versions = pinned(LISTS[name])

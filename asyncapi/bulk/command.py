@@ -25,8 +25,8 @@ _SHOWN = (
     "url", "format", "method", "base_url", "auth_env", "api_key_env", "model", "rate", "burst", "tokens", "weight_from",
     "pace", "adaptive", "per_host", "retry", "retry_policy", "retry_budget", "retry_on", "max_wait", "max_outage",
     "timeout", "idempotency_key", "resume", "retry_failed", "include_unknown", "ordered", "max_errors", "fail_fast",
-    "limit", "carry", "select", "extra", "save_dir", "failed_to", "redirects", "cache", "proxy", "proxy_env",
-    "transport", "durable", "workers_hint", "on", "chunk",
+    "limit", "carry", "select", "extra", "save_dir", "failed_to", "redirects", "cache", "cache_store", "proxy",
+    "proxy_env", "transport", "durable", "workers_hint", "on", "chunk",
 )  # fmt: skip
 
 

@@ -93,6 +93,10 @@ def _results(job: Job) -> Iterator[tuple[bool, str]]:
         job.retry_failed and job.limit is not None,
         "--retry-failed reads all rows that failed: leave --limit out",
     )
+    yield (
+        job.save_dir is not None and job.cache_store is not None,
+        "--save-dir writes each response as it comes, and --cache-store keeps none of those: give one of them",
+    )
     for name in ("select", "model"):
         yield (
             job.save_dir is not None and bool(getattr(job, name)),

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from asyncapi.bulk import contradictions, policy
 from asyncapi.bulk.reader import Format, Reader
 from asyncapi.bulk.summary import Summary
-from asyncapi.settings import TLS, Adaptive, Cache, RateLimit, Redis, Retry, Timeout
+from asyncapi.settings import TLS, Adaptive, RateLimit, Redis, Retry, Timeout
 from asyncapi.settings.base import settings
 from asyncapi.settings.checks import Bounds
 
 if TYPE_CHECKING:
     from asyncapi.bulk.weights import Weights
     from asyncapi.credentials import Credential
+    from asyncapi.settings import Cache
 
 __all__ = ["Job", "Summary"]
 
@@ -80,6 +81,8 @@ class Job:
         idempotency_key: "auto" sends one with every POST and PATCH that has none; it is the same after a resume.
         redirects: The most redirects that a row follows; 10 by default, 0 for none.
         cache: Whether identical GETs share one response, as far as its headers allow.
+        cache_store: A SQLite file that keeps the responses of `cache`, and turns it on: for later runs, and for other
+            jobs on this machine that name it. It takes at most 1 GiB, and has to be on a local disk.
         resume: Continue a job that was stopped; of a finished one, nothing is done.
         overwrite: Replace an output that exists.
         retry_failed: Send the failed rows of the output once more, with all their attempts, and replace them in place.
@@ -145,6 +148,7 @@ class Job:
     idempotency_key: Literal["auto"] | None = None
     redirects: Annotated[int, Bounds(ge=0)] | None = None
     cache: bool = False
+    cache_store: Path | None = None
     resume: bool = False
     overwrite: bool = False
     retry_failed: bool = False
@@ -256,7 +260,7 @@ class Job:
 
     def cache_settings(self) -> Cache | None:
         """Return the client's cache."""
-        return Cache() if self.cache else None
+        return policy.cache(self)
 
     def shared_limits(self) -> Redis | None:
         """Return the server by which the client shares its limits.

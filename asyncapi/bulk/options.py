@@ -53,6 +53,7 @@ class JobOptions(TypedDict, total=False):
     idempotency_key: Literal["auto"] | None
     redirects: int | None
     cache: bool
+    cache_store: Path | None
     resume: bool
     overwrite: bool
     retry_failed: bool

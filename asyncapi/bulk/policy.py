@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from asyncapi.bulk.weights import Weights
 from asyncapi.credentials import ApiKey, Basic, Bearer
 from asyncapi.errors import ConfigError
-from asyncapi.settings import TLS, Adaptive, Budget, CostBudget, Learned, RateLimit, Redis, Retry, Timeout
+from asyncapi.settings import TLS, Adaptive, Budget, Cache, Learned, RateLimit, Redis, Retry, Timeout
 
 if TYPE_CHECKING:
     from asyncapi.bulk.job import Job
@@ -77,7 +77,7 @@ def retries(job: Job) -> Retry | None:
         retry = replace(retry, policy=Learned())
         budget = retry.budget
         if budget == Budget():  # the usual one, which a policy replaces
-            budget = CostBudget(crowding=True)
+            budget = Retry(policy=Learned()).budget
     if job.retry_budget is not None:
         floor = budget.floor if isinstance(budget, Budget) else Budget().floor
         budget = None if job.retry_budget == "none" else Budget(job.retry_budget, floor)
@@ -140,6 +140,15 @@ def tls_settings(job: Job) -> bool | str | TLS:
     if isinstance(tls, str):
         return TLS(ca=tls, cert=cert, key=key)
     return TLS(cert=cert, key=key, verify=tls)
+
+
+def cache(job: Job) -> Cache | None:
+    """Return the cache of a job's client; what it keeps in a file is for later runs, too."""
+    if job.cache_store is None:
+        return Cache() if job.cache else None
+    from asyncapi.bulk.cached import JobStore  # noqa: PLC0415 - sqlite3, which most jobs don't need
+
+    return Cache(store=JobStore(job.cache_store))
 
 
 def shared_limits(job: Job) -> Redis | None:

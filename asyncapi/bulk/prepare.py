@@ -134,7 +134,8 @@ def check(job: Job) -> tuple[Sink, Any]:
     if not job.retry_failed:  # its output is there, and is checked when it is read
         check_output(sink, local_file(job.input), resume=job.resume, overwrite=job.overwrite)
     places = {"the input": local_file(job.input), "--output": job.output, "--report": job.report}
-    check_apart({**places, "--summary": job.summary, "--failed-to": job.failed_to}.items())
+    places |= {"--summary": job.summary, "--failed-to": job.failed_to, "--cache-store": job.cache_store}
+    check_apart(places.items())
     return sink, check_beside(job)
 
 
@@ -158,6 +159,10 @@ def check_beside(job: Job) -> Any:
         from asyncapi.bulk.failed import FailedRows  # noqa: PLC0415 - most jobs don't
 
         FailedRows(job.failed_to).check(local_file(job.input), job.output)
+    if job.cache_store is not None:
+        from asyncapi.bulk.cached import check_store  # noqa: PLC0415 - sqlite3, which most jobs don't need
+
+        check_store(job.cache_store)
     model = job.model_type()
     if model is not None:
         adapter(model)
@@ -240,7 +245,7 @@ def client_for(
         rate=job.rate_limits(weights),
         redirects=_REDIRECTS if job.redirects is None else job.redirects,
         cache=job.cache_settings(),
-        single_flight=job.cache,
+        single_flight=job.cache or job.cache_store is not None,
         watch=() if commentary is None else (commentary,),
         transport=NotingTransport(_transport_for(job), note, observer, synced, weights),
         shared=job.shared_limits(),

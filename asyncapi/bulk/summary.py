@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path  # noqa: TC003 - get_type_hints reads it
 from typing import TYPE_CHECKING
 
+from asyncapi.bulk.tally import most
 from asyncapi.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -47,6 +48,8 @@ class Summary:
         refused: Rows that were not sent again because learned retries saw no use in it.
         retries_by: Retries by the status or the error of the attempt that was repeated.
         bytes: Bytes of decoded bodies.
+        cached: Rows whose response came from the cache, by how: for "fresh" ones nothing was sent, "revalidated" ones
+            the server has confirmed, "stale" ones were used in place of a failure, or while they were asked for again.
         retried: Failed rows of the output that were sent again (`Job.retry_failed`): `ok` of them are now ok.
         learned: What was learned of retries (`Job.retry_policy`), in words, by host, kind of failure and route: the
             wait that is best, and how many retries after it ended well. Those of which most is known.
@@ -75,6 +78,7 @@ class Summary:
     held: Mapping[str, int] = field(default_factory=dict)
     retries_by: Mapping[str, int] = field(default_factory=dict)
     bytes: int = 0
+    cached: Mapping[str, int] = field(default_factory=dict)
     refused: int = 0
     retried: int = 0
     learned: Mapping[str, str] = field(default_factory=dict)
@@ -94,6 +98,7 @@ def summary_of(engine: Engine, *, skipped: int = 0, skipped_failed: int = 0) -> 
         p99=tally.quantile_ms(0.99),
         paused=sum(engine.stats().pauses.values()),
         held=dict(engine.turns.waited),
+        cached=most(tally.cached),
         **tally.figures(),
         output=str(engine.job.output),
         report=None,
@@ -108,14 +113,7 @@ def learned_text(learned: Mapping[str, Mapping[str, LearnedStats]]) -> dict[str,
     """Say of the kinds of failures that were retried most what was learned of them."""
     known = [(host, name, stats) for host, kinds in learned.items() for name, stats in kinds.items()]
     known.sort(key=lambda entry: -entry[2].good - entry[2].bad)
-    return {f"{name} of {host}": _learned_text(stats) for host, name, stats in known[:_LEARNED]}
-
-
-def _learned_text(stats: LearnedStats) -> str:
-    if stats.choice is None:
-        return f"no retry: {round(stats.good)} of {round(stats.good + stats.bad)} ended well"
-    good, bad = stats.waits.get(stats.choice, (0.0, 0.0))
-    return f"best after {stats.choice:g} s: {round(good)} of {round(good + bad)} ended well"
+    return {f"{name} of {host}": str(stats) for host, name, stats in known[:_LEARNED]}
 
 
 def check_summary(path: Path) -> None:

@@ -89,6 +89,7 @@ class Tally:
         again: Rows that didn't take one attempt, by how many they took; 5 stands for 5 and more.
         by_status: Rows by the last HTTP status seen.
         by_error: Failed rows by the name of the error.
+        cached: Rows whose response came from the cache, by how: "fresh", "revalidated", "stale".
         examples: The text of the first error of each name.
         waits: Seconds that attempts waited in our own queues, by the limit: "rate", "place".
         latency: Seconds a row took, retries and their waits included.
@@ -107,6 +108,7 @@ class Tally:
     again: dict[int, int] = field(default_factory=dict)
     by_status: dict[int, int] = field(default_factory=dict)
     by_error: dict[str, int] = field(default_factory=dict)
+    cached: dict[str, int] = field(default_factory=dict)
     examples: dict[str, str] = field(default_factory=dict)
     waits: dict[str, float] = field(default_factory=dict)
     latency: Histogram = field(default_factory=Histogram)
@@ -147,6 +149,8 @@ class Tally:
             for attempt in attempts:
                 if attempt.held:
                     self._wait(attempt.held, seconds)
+        if outcome.from_cache:
+            self.cached[outcome.from_cache] = self.cached.get(outcome.from_cache, 0) + 1
         size = row.get("bytes")
         if size is None:
             size = _size_of(outcome)
@@ -223,6 +227,7 @@ class Tally:
         self.refused += other.refused
         add_counts(self.again, other.again)
         add_counts(self.by_status, other.by_status)
+        add_counts(self.cached, other.cached)
         for counts, more in ((self.retries_by, other.retries_by), (self.by_error, other.by_error)):
             for kind, count in more.items():
                 _count_kind(counts, kind, count)

@@ -74,7 +74,11 @@ def _with_job_file(options: dict[str, Any]) -> tuple[dict[str, Any], str]:
         return options, ""
     from asyncapi.cli.job_file import with_file
 
-    return with_file(path, TABLE, options), str(Path(path).parent)
+    merged = with_file(path, TABLE, options)
+    for name, other in (("cache", "cache_store"), ("cache_store", "cache")):  # --no-cache overrides the file's store
+        if options.get(name) not in (None, True) and other not in options:
+            merged.pop(other, None)
+    return merged, str(Path(path).parent)
 
 
 def _settings(options: dict[str, Any], *, dry_run: bool) -> dict[str, Any]:
@@ -99,6 +103,10 @@ def _check_others(options: Mapping[str, Any]) -> None:
         if name in options and needed not in options:
             flag = f"--{name.replace('_', '-')}"
             raise click.BadParameter(f"{flag} belongs to --{needed}: give it too", param_hint=flag)
+    if "cache_store" in options and options.get("cache") is False:
+        raise click.BadParameter(
+            "--no-cache and --cache-store contradict each other: give one of them", param_hint="--cache-store"
+        )
     for name in ("ca", "cert", "key"):
         if name in options and not Path(options[name]).exists():
             raise click.BadParameter(f"there is no file {options[name]}", param_hint=f"--{name}")

@@ -137,6 +137,12 @@ TABLE: Table = {
         ),
         Opt("redirects", "--redirects", "N", "Maximum number of redirects to follow (10); 0 for none.", whole(0)),
         Opt("cache", "--cache", "", "Let identical GETs share a response, as far as its headers allow.", SWITCH),
+        Opt(
+            "cache_store", "--cache-store", "PATH",
+            "SQLite file that keeps the responses of --cache, which it turns on: later runs and other jobs use them. "
+            "At most 1 GiB, on a local disk.",
+            PATH,
+        ),
     ),
     "Output": (
         Opt("output", "--output -o", "PATH", "Output: .jsonl, .csv, .sqlite, .db or .parquet; - for stdout.", PATH),

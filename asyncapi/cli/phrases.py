@@ -82,6 +82,7 @@ def summary_lines(summary: Summary, width: int | None = None, *, known: Collecti
     reasons = f": {most({f'after {reason}:': count for reason, count in summary.retries_by.items()})}"
     lines.append(f"  retries    {summary.retries:,}{reasons if summary.retries_by else ''}")
     lines += _learned(summary)
+    lines += _cached(summary)
     if summary.bytes:
         lines.append(f"  bodies     {bytes_text(summary.bytes)}")
     if summary.paused >= PAUSE:
@@ -102,6 +103,12 @@ def summary_lines(summary: Summary, width: int | None = None, *, known: Collecti
         if summary.output != "-":
             lines.append("To continue, run the same command with --resume.")
     return lines if width is None else [part for text in lines for part in _folded(text, width)]
+
+
+def _cached(summary: Summary) -> list[str]:
+    """Say how many responses came from the cache."""
+    rows = sum(summary.cached.values())
+    return [f"  from cache {rows:,} rows: {most(summary.cached)}"] if rows else []
 
 
 def _learned(summary: Summary) -> list[str]:

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -11,7 +15,7 @@ from asyncapi.cli.commands import Command
 from asyncapi.cli.options import SWITCH, Kind, Opt, Table, complete_files
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from asyncapi.sansio.failures.off_policy import Figure
     from asyncapi.trace.what_if import WhatIf
@@ -44,35 +48,75 @@ Examples:
   asyncapi trace what-if storm.jsonl --policy wait=0.5 --json"""
 
 _DEFAULT = ("none", "default")
+_QUIET = 1.0  # seconds until the progress is shown, and between two lines of it
 
 
 def ask(given: Mapping[str, Any]) -> int:
     """Print the estimates; returns 1 where the trace can't tell one."""
     from asyncapi.errors import ConfigError
-    from asyncapi.trace.format import Trace
-    from asyncapi.trace.what_if import what_if
+    from asyncapi.trace.format import decisions_of
+    from asyncapi.trace.policies import policy_of
+    from asyncapi.trace.what_if import estimates
 
-    name = given["file"]
+    name, policies, show = str(given["file"]), given["policy"] or _DEFAULT, _Progress(str(given["file"]))
+    for text in policies:  # before a large trace is read
+        policy_of(text)
     try:
-        trace = Trace.load(name)
-    except UnicodeDecodeError:
-        raise ConfigError(f"{name}: not a trace: it is no UTF-8 text") from None
+        with _twice_readable(name) as path:
+            found = estimates(lambda: decisions_of(path, name=name, read=show), policies)
     except OSError as error:
         raise ConfigError(f"{name}: {error.strerror or error}") from None
-    found = what_if(trace, *(given["policy"] or _DEFAULT))
+    finally:
+        show.clear()
     if given["json"]:
-        print(json.dumps({"trace": str(name), "policies": [each.as_dict() for each in found]}, indent=2))
+        print(json.dumps({"trace": name, "policies": [each.as_dict() for each in found]}, indent=2))
     else:
         print("\n".join(_lines(found)))
     return int(any(each.evaluation is None for each in found))
+
+
+@contextmanager
+def _twice_readable(name: str) -> Iterator[Path]:
+    """Return a path that can be read twice: a pipe can't, so what comes from it is put into a file."""
+    path = Path("/dev/stdin" if name == "-" else name)
+    if path.is_file() or path.is_dir() or not path.exists():
+        yield path
+        return
+    import shutil
+    import tempfile
+
+    with path.open("rb") as pipe, tempfile.NamedTemporaryFile() as kept:
+        shutil.copyfileobj(pipe, kept)
+        kept.flush()
+        yield Path(kept.name)
+
+
+class _Progress:
+    """Shows on a terminal how far a large trace was read."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._shows = sys.stderr.isatty()
+        self._next = monotonic() + _QUIET
+
+    def __call__(self, line: int) -> None:
+        if self._shows and monotonic() >= self._next:
+            self._next = monotonic() + _QUIET
+            print(f"\r{self._name}: {line:,} lines read (twice in all)\x1b[K", end="", file=sys.stderr, flush=True)
+
+    def clear(self) -> None:
+        """Take the line off the terminal."""
+        if self._shows:
+            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
 
 
 def _lines(found: Sequence[WhatIf]) -> list[str]:
     """The table: a line for each policy."""
     first = found[0]
     width = max(len(each.policy) for each in found)
+    held = f", {first.held:,} held until their host accepted connections" if first.held else ""
     lines = [
-        f"{first.calls:,} calls, {first.failing:,} with a failed attempt",
+        f"{first.calls:,} calls, {first.failing:,} with a failed attempt{held}",
         f"{'policy':<{width}}  {'failed':<24}{'attempts per call':<24}{'mean wait':<24}",
     ]
     for each in found:

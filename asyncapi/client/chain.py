@@ -24,14 +24,15 @@
     17 pace                  the rate limits that the server announces
     18 concurrency           after both: an attempt that waits for a token must not hold a slot
     19 breaker (again)       refuses attempts whose circuit opened while they waited in a queue
-    20 propagation           writes the time left into a header, after every wait of ours
-    21 mesh                  tells a mesh in headers who retries, and how long we wait
-    22 auth                  gets the credential for the attempt's origin, fresh after every wait
-    23 watch (attempts)      a span per attempt, and the headers that carry the trace on
-    24 telemetry (attempts)  one record per attempt, with the reason why it was sent
-    25 auth (sign)           writes the credential, which no layer above may see, onto a copy of the request
-    26 chaos                 injects the faults of tests, which every layer meets as real ones
-    27 transport             attempt limit = min(setting, time left)
+    20 overdue               gives up an attempt that takes too long, timed after every wait of ours
+    21 propagation           writes the time left into a header, after every wait of ours
+    22 mesh                  tells a mesh in headers who retries, and how long we wait
+    23 auth                  gets the credential for the attempt's origin, fresh after every wait
+    24 watch (attempts)      a span per attempt, and the headers that carry the trace on
+    25 telemetry (attempts)  one record per attempt, with the reason why it was sent
+    26 auth (sign)           writes the credential, which no layer above may see, onto a copy of the request
+    27 chaos                 injects the faults of tests, which every layer meets as real ones
+    28 transport             attempt limit = min(setting, time left)
 
 Invariants (held by tests/client/test_chain.py and the tests of each layer):
 
@@ -175,10 +176,13 @@ def _cache(state: ClientState) -> Iterator[Step]:
     settings = state.settings.cache
     if settings is not None and state.cached is not None and state.answers is not None:
         unchanged = None if state.principals is None else state.principals.unchanged
+        watchers = state.settings.watch
+        watch = watch_calls(watchers, state.clock, background=True) if watchers else None
         layer = cache(
             state.answers, settings, state.cached, state.clock, unchanged,
             fetching=state.fetching, background=state.background, follows=state.settings.redirects > 0,
             aside=cache_ranges, changes=cache_changes, lasting=state.lasting, turns=state.turns,
+            watch=watch,
         )  # fmt: skip
         yield Step("cache", settings.describe(), layer)
 
@@ -232,7 +236,8 @@ def _hold(state: ClientState) -> Iterator[Step]:
     if state.lines is not None:
         from asyncapi.layers.hold import hold  # noqa: PLC0415 - most clients learn no retries
 
-        yield Step("hold", "one call at a time to a host that refuses connections", hold(state.lines, state.clock))
+        text = "while a host refuses connections, its calls wait and one at a time probes it"
+        yield Step("hold", text, hold(state.lines, state.clock))
 
 
 def _hedge(state: ClientState) -> Iterator[Step]:
@@ -294,6 +299,16 @@ def _breaker_again(state: ClientState) -> Iterator[Step]:
     if queues and state.settings.breaker is not None and state.circuits is not None:
         layer = breaker_again(state.circuits, state.settings.breaker, state.clock)
         yield Step("breaker (again)", "after waiting in the queue", layer)
+
+
+def _overdue(state: ClientState) -> Iterator[Step]:
+    settings = state.settings
+    policy = None if settings.retry is None else settings.retry.policy
+    if settings.fallback and policy is not None and policy.degrade:
+        from asyncapi.layers.overdue import overdue  # noqa: PLC0415 - most clients learn no retries
+
+        layer = overdue(state.watchdog, state.clock, explore=policy.explore)
+        yield Step("overdue", "gives up attempts where a fallback is worth more", layer)
 
 
 def _propagation(state: ClientState) -> Iterator[Step]:
@@ -365,6 +380,7 @@ ORDER: tuple[Callable[[ClientState], Iterator[Step]], ...] = (
     _pace,
     _concurrency,
     _breaker_again,
+    _overdue,
     _propagation,
     _mesh,
     _auth,

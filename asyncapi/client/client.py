@@ -213,7 +213,14 @@ class Client(CallMethods, ProtocolMethods):
             proxy=proxy, unix_socket=unix_socket, trust_env=trust_env, http2=http2, http3=http3,
         )  # fmt: skip
         cookies_for = getattr(self._transport, "cookies_of", None)
-        self._state = ClientState(settings, clock, self._transport.send, self._builder.used, cookies=cookies_for)
+        shown = ""
+        if settings.cache is not None and settings.cache.store is not None:
+            from asyncapi.client.shown import shown_to_servers  # noqa: PLC0415 - most clients share no store
+
+            shown = shown_to_servers(tls, session, trust_env=trust_env)
+        self._state = ClientState(
+            settings, clock, self._transport.send, self._builder.used, cookies=cookies_for, shown=shown
+        )
         self._timeout = limits
         self._retry = policy_of(retries)
         self._workers = _workers_of(settings)

@@ -25,7 +25,7 @@ from asyncapi.sansio.failures.lessons import Lessons
 from asyncapi.sansio.limits.keyed import Keyed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Awaitable, Iterable
 
     from asyncapi.clock import Clock
     from asyncapi.sansio.failures.learned import Seen
@@ -72,14 +72,18 @@ class LearnedRetries:
             named=True,
         )
 
-    async def lessons(self, host: str) -> Lessons:
-        """Begin the lessons of one call (rule 1)."""
+    def lessons(self, host: str) -> Lessons | Awaitable[Lessons]:
+        """Begin the lessons of one call; what is kept may have to be waited for (rule 1)."""
         if self._store is None:
             return Lessons(self.hosts[host])
         self.begin()
         if self._loading is not None and not self._loading.done() and not self._waited:
-            await asyncio.wait([self._loading], timeout=_LOAD)
-            self._waited = True
+            return self._lessons_when_loaded(host, self._loading)
+        return Lessons(self.hosts[host], self._noted)
+
+    async def _lessons_when_loaded(self, host: str, loading: asyncio.Task[None]) -> Lessons:
+        await asyncio.wait([loading], timeout=_LOAD)
+        self._waited = True
         return Lessons(self.hosts[host], self._noted)
 
     def begin(self) -> None:
@@ -98,7 +102,7 @@ class LearnedRetries:
             await asyncio.wait([last], timeout=_CLOSE)
         finally:
             if not last.done():
-                log.warning("what was learned of retries could not be kept in %r: it takes too long", self._store)
+                log.warning("what was learned of retries can't be kept in %r: it takes too long", self._store)
                 for task in (last, *running):
                     task.cancel()
         await asyncio.wait([last, *running])
@@ -132,7 +136,7 @@ class LearnedRetries:
             if text is not None:
                 self._known = {**self._read(text), **self._known}
         except Exception as error:
-            self._warn("read", error)
+            self._warn("can't be read from", error, "retries go on, and learn anew")
 
     async def _save(self) -> None:
         """Add what was learned here to what is kept (rule 3)."""
@@ -151,14 +155,15 @@ class LearnedRetries:
                     raise
         except Exception as error:
             self._due = self._clock.now() + _EVERY
-            self._warn("kept", error)
+            self._warn("can't be kept in", error, "retries go on")
 
     def _read(self, text: str) -> dict[Place, Counts]:
         try:
-            return learned_snapshot.read(text)
+            return learned_snapshot.read(text, self._clock.wall())
         except Foreign as error:
             self._spoilt = error.newer
-            self._warn("read", error)
+            what_now = "it is left as it is, and nothing is kept of this run" if error.newer else "it will be replaced"
+            self._warn("can't be read from", error, what_now)
             return {}
 
     def _join(self, stored: dict[Place, Counts]) -> tuple[dict[Place, Counts], dict[Place, Counts]]:
@@ -195,11 +200,12 @@ class LearnedRetries:
             self._taken[place] = known = known.aged(self._clock.wall())
             seen.fill(known.good, known.bad, known.tried, known.won)
 
-    def _warn(self, what: str, error: Exception) -> None:
+    def _warn(self, what: str, error: Exception, what_now: str) -> None:
         if self._warned:  # once is enough
             return
         self._warned = True
-        log.warning("what was learned of retries could not be %s in %r: %s", what, self._store, error)
+        why = str(error) or type(error).__name__
+        log.warning("what was learned of retries %s %r: %s; %s", what, self._store, why, what_now)
 
 
 def _counts(seen: Seen, wall: float) -> Counts:
@@ -208,15 +214,21 @@ def _counts(seen: Seen, wall: float) -> Counts:
 
 def _stats(seen: Seen) -> LearnedStats:
     waits: dict[float, tuple[float, float]] = {
-        wait: (good, bad) for wait, good, bad in zip(WAITS, seen.good, seen.bad, strict=True) if good or bad
+        wait: (_shown(good), _shown(bad))
+        for wait, good, bad in zip(WAITS, seen.good, seen.bad, strict=True)
+        if good or bad
     }
     return LearnedStats(
-        good=seen.won / seen.unit,
-        bad=max(0.0, seen.tried - seen.won) / seen.unit,
+        good=_shown(seen.won / seen.unit),
+        bad=_shown(max(0.0, seen.tried - seen.won) / seen.unit),
         waits=waits,
         choice=None if seen.best is None else WAITS[seen.best],
-        refused=seen.refused / seen.asked if seen.asked else 0.0,
+        refused=_shown(seen.refused / seen.asked) if seen.asked else 0.0,
     )
+
+
+def _shown(number: float) -> float:
+    return round(number, 3)
 
 
 def snapshots(learned: dict[Learned, Any]) -> dict[str, dict[str, LearnedStats]]:

@@ -22,7 +22,7 @@ from asyncapi.settings import Adaptive, Budget
 from asyncapi.stores.answers import Answers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from yarl import URL
 
@@ -59,6 +59,7 @@ class ClientState:
         bare: The transport's `send`: credentials fetch their tokens over it.
         used: What idempotency keys were used for.
         cookies: Gives the kept cookies that the transport would send to a URL; None where it keeps none.
+        shown: What the transport shows to every server by itself, as a hash; "" for nothing.
 
     Attributes:
         own: Whether this is the view for calls with a credential or redirects of their own.
@@ -74,17 +75,18 @@ class ClientState:
         used: UsedKeys,
         *,
         cookies: Callable[[URL], str] | None = None,
+        shown: str = "",
     ) -> None:
         self.settings = settings
         self.used = used
         self.clock = clock
-        self._bare, self._cookies = bare, cookies
+        self._bare, self._cookies, self._shown = bare, cookies, shown
         self.fleet: Fleet | None = fleet_of(settings.shared, clock)
         self.endpoints: EndpointSet | None = self._start_endpoints()
         self.keyring: Keyring | None = None
         if settings.auth is not None:
-            self.keyring = Keyring(settings.auth, settings.base, AuthContext(bare, clock, self.fleet), self.endpoints)
-        self.principals: PrincipalSource | None = _principals(self.keyring, self._cookies)
+            self.keyring = self._keyring(settings.auth)
+        self.principals: PrincipalSource | None = _principals(self.keyring, self._cookies, shown)
         self.meter: Meter = telemetry.Meter()
         self.watchdog: Watchdog = Watchdog(clock)
         self._start_limits(settings, clock)
@@ -93,6 +95,7 @@ class ClientState:
         self.cached: Counts | None = Counts() if settings.cache is not None else None
         self.fetching: dict[str, set[Fetch]] = {}
         self.learned: dict[Learned, LearnedRetries] = {}
+        self._learning: tuple[Learned, LearnedRetries] | None = None  # the last one: to compare settings takes long
         self._start_cache()
 
     def _start_limits(self, settings: LayerSettings, clock: Clock) -> None:
@@ -145,9 +148,12 @@ class ClientState:
 
         return Keyed(partial(Line, self.clock), busy=lambda line: line.busy)
 
-    async def lessons(self, policy: Learned, host: str) -> Lessons:
+    def lessons(self, policy: Learned, host: str) -> Lessons | Awaitable[Lessons]:
         """Begin what a call to a host learns of its retries; calls with equal policies learn together."""
-        return await (self.learned.get(policy) or self._learn(policy)).lessons(host)
+        last = self._learning
+        if last is None or last[0] is not policy:
+            last = self._learning = policy, self.learned.get(policy) or self._learn(policy)
+        return last[1].lessons(host)
 
     def _learn(self, policy: Learned) -> LearnedRetries:
         from asyncapi.client.learned import LearnedRetries  # noqa: PLC0415 - most clients learn no retries
@@ -169,13 +175,16 @@ class ClientState:
     def for_own_options(self) -> ClientState:
         """Return a view of the same state for calls with `auth=` or `redirects=`, which may act for any user."""
         if self.keyring is None:  # closed with the client, like any
-            self.keyring = Keyring(
-                {}, self.settings.base, AuthContext(self._bare, self.clock, self.fleet), self.endpoints
-            )
+            self.keyring = self._keyring({})
         twin = copy(self)
         twin.own = True
-        twin.principals = PrincipalSource(self.keyring.principal, self._cookies)
+        twin.principals = PrincipalSource(self.keyring.principal, self._cookies, self._shown)
         return twin
+
+    def _keyring(self, given: Any) -> Keyring:
+        context, cache = AuthContext(self._bare, self.clock, self.fleet), self.settings.cache
+        among_others = cache is not None and cache.store is not None  # which other clients may use, too
+        return Keyring(given, self.settings.base, context, self.endpoints, among_others=among_others)
 
     def of_request(self, request: Request) -> dict[str, Any]:
         """Describe the limits and the breaker as they are for this request, for the record of an attempt."""
@@ -234,14 +243,14 @@ class ClientState:
 
 
 def _turns(lasting: Lasting | None, clock: Clock) -> Turns | None:
-    if lasting is None:
+    if lasting is None or not lasting.turns:
         return None
     from asyncapi.stores.turns import Turns  # noqa: PLC0415 - most clients have no such store
 
     return Turns(lasting, clock)
 
 
-def _principals(keyring: Keyring | None, cookies: Callable[[URL], str] | None) -> PrincipalSource | None:
+def _principals(keyring: Keyring | None, cookies: Callable[[URL], str] | None, shown: str) -> PrincipalSource | None:
     """The source of principals, where the client may act for several users."""
     ask = None if keyring is None or keyring.one_user else keyring.principal
-    return None if ask is None and cookies is None else PrincipalSource(ask, cookies)
+    return None if ask is None and cookies is None and not shown else PrincipalSource(ask, cookies, shown)

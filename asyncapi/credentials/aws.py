@@ -28,7 +28,7 @@ from multidict import CIMultiDict
 from asyncapi.credentials.aws_keys import Chain, Keys, botocore, region_of
 from asyncapi.credentials.base import NOTHING, Signature, route
 from asyncapi.credentials.renamed import with_old_names
-from asyncapi.credentials.sources import principal_of, source
+from asyncapi.credentials.sources import account_of, principal_of, source
 from asyncapi.credentials.static import _ValueCredential, check_token
 from asyncapi.credentials.token_renewal import Tokens
 from asyncapi.errors import ConfigError
@@ -110,6 +110,8 @@ class AWSSigV4:
         self.principal: PrincipalOf | None = principal_of(
             *self._sources
         )  # None with a chain: it finds the keys of one machine or role
+        constant = self._sources and self.principal is None
+        self.account: str | None = account_of("AWSSigV4", *self._sources) if constant else None
         self._keys: _ValueCredential | Tokens[Keys] = Tokens("AWSSigV4", self._chain.find, self._write, what="AWS keys")
         if self._sources:
             self._keys = _ValueCredential("AWSSigV4", self._sources, self._write_given)

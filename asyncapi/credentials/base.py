@@ -269,7 +269,9 @@ class Credential(Protocol):
     """What `auth=` takes: one attribute and four methods, for credentials of your own too.
 
     It may also have a `principal`: None if it always acts for the same user, or an async method that returns a text
-    that identifies the user it acts for now. Without it, responses are neither cached nor shared.
+    that identifies the user it acts for now. Without it, responses are neither cached nor shared. One that always acts
+    for the same user may have an `account`, a text that tells this user from those of other credentials: clients with a
+    store in common share what is stored for equal accounts. Without it, each client keeps its own.
 
     Attributes:
         max_resends: How often, at most, one call is sent again at once because this credential was refused.

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from asyncapi.credentials.base import NOTHING, Signature
 from asyncapi.credentials.renamed import with_old_names
-from asyncapi.credentials.sources import principal_of, sendable, source
+from asyncapi.credentials.sources import account_of, principal_of, sendable, source
 from asyncapi.errors import AuthError, ConfigError
 from asyncapi.sansio.auth.digest import Challenge, answer, read, read_nextnonce
 
@@ -59,6 +59,9 @@ class Digest:
                 raise ConfigError("Digest: a line break or control character in the user or password: remove it")
         self._user, self._password = source(user, "Digest's user"), source(password, "Digest's password")
         self.principal: PrincipalOf | None = principal_of(self._user, self._password)
+        self.account: str | None = None
+        if self.principal is None:
+            self.account = account_of("Digest", self._user, self._password)
         self._nonces: dict[Origin, _Nonce] = {}
 
     def cached_signature(self, request: Request, context: AuthContext) -> Signature | None:  # noqa: ARG002 - it needs none

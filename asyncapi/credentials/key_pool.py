@@ -20,6 +20,7 @@ from math import inf
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from asyncapi.credentials.renamed import with_new_names, with_old_names
+from asyncapi.credentials.sources import account_of
 from asyncapi.errors import AuthError, ConfigError
 from asyncapi.sansio.limits.bucket import TOLERANCE
 from asyncapi.sansio.limits.key_rotation import KeyState, Ring, read_limit
@@ -128,6 +129,8 @@ class KeyPool:
         self._strategy = strategy
         self._quarantine = inf if quarantine is None else quarantine
         self.principal: None = None  # the keys belong to one user
+        accounts = [getattr(each, "account", None) for each in self._credentials]
+        self.account: str | None = None if None in accounts else account_of("KeyPool", *accounts)
         self.max_resends: int = sum(each.max_resends for each in self._credentials) + len(pool) - 1
 
     def cached_signature(self, request: Request, context: AuthContext) -> Signature | None:

@@ -229,6 +229,11 @@ def principal_of(*sources: Source) -> PrincipalOf | None:
     return principal
 
 
+def account_of(*parts: object) -> str:
+    """Hash the constants of a credential, which tell its only user from those of other credentials."""
+    return hashed(*(each.now() if isinstance(each, Constant) else repr(each) for each in parts))
+
+
 def hashed(*values: str) -> str:
     """Hash values: equal for equal values, without showing any."""
     return sha256(repr(values).encode("utf-8", "surrogatepass")).hexdigest()

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from asyncapi.credentials.base import Signature, route
 from asyncapi.credentials.renamed import with_old_names
-from asyncapi.credentials.sources import Constant, principal_of, source
+from asyncapi.credentials.sources import Constant, account_of, principal_of, source
 from asyncapi.errors import AuthError, ConfigError
 from asyncapi.sansio.auth.rejections import Rejections
 
@@ -44,10 +44,11 @@ class _ValueCredential:
 
     Attributes:
         principal: The user by the values, as a hash; None if they are constants, which belong to one user.
+        account: That one user, as a hash; None if the values may change.
     """
 
     # Slots, so that `vars(credential)`, which debuggers and error trackers print, shows none of the values.
-    __slots__ = ("_name", "_rejections", "_sent", "_signature", "_sources", "_write", "principal")
+    __slots__ = ("_name", "_rejections", "_sent", "_signature", "_sources", "_write", "account", "principal")
 
     max_resends = 1
 
@@ -59,6 +60,7 @@ class _ValueCredential:
         self._rejections = Rejections()
         self._signature: Signature | None = None
         self.principal: PrincipalOf | None = principal_of(*sources)
+        self.account: str | None = account_of(name, *sources) if self.principal is None else None
         constant = [each.now() for each in sources if isinstance(each, Constant)]
         if len(constant) == len(sources):  # a mistake in constants shows when the credential is made
             try:

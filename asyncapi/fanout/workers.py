@@ -238,8 +238,9 @@ class Workers:
                 outcome = _failed(index, item, error, error.attempts, now() - began)  # rule 5
             else:
                 outcome = Outcome(
-                    index, item, value, None, response.attempts, response.elapsed, response.status, response.degraded
-                )
+                    index, item, value, None, response.attempts, response.elapsed, response.status, response.degraded,
+                    response.from_cache,
+                )  # fmt: skip
             if held is None or not held.takes(outcome, began):
                 consumer.settle(outcome)
 
@@ -256,7 +257,10 @@ class Workers:
             outcome: Outcome[Any] = _failed(item.index, item.item, error, attempts, elapsed)
         else:
             attempts, elapsed = item.attempts + response.attempts, item.spent + response.elapsed
-            outcome = Outcome(item.index, item.item, value, None, attempts, elapsed, response.status, response.degraded)
+            outcome = Outcome(
+                item.index, item.item, value, None, attempts, elapsed, response.status, response.degraded,
+                response.from_cache,
+            )  # fmt: skip
         finally:
             held.leave()
         if not held.takes(outcome, item.began):

@@ -23,6 +23,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import suppress
 from hashlib import sha256
+from secrets import token_hex
 from typing import TYPE_CHECKING, Protocol
 
 from yarl import URL
@@ -67,12 +68,13 @@ class Keyring:
         base: The client's base URL, or "".
         context: What credentials may use of the client.
         endpoints: Those of the client, where it has several.
+        among_others: Whether what is stored for this client's users may meet what is stored for those of other clients.
 
     Raises:
         ConfigError: A credential lacks a method of its protocol, or an origin can't be read.
     """
 
-    __slots__ = ("_anywhere", "_by_origin", "_everywhere", "_of_set", "context")
+    __slots__ = ("_among_others", "_anywhere", "_by_origin", "_everywhere", "_of_set", "_unnamed", "context")
 
     def __init__(
         self,
@@ -80,8 +82,12 @@ class Keyring:
         base: str,
         context: AuthContext,
         endpoints: _Endpoints | None = None,
+        *,
+        among_others: bool = False,
     ) -> None:
         self.context: AuthContext = context
+        self._among_others = among_others
+        self._unnamed = token_hex() if among_others else ""  # for users whom only this client knows
         self._everywhere = endpoints
         self._of_set: Credential | None = None
         self._anywhere: Credential | None = None
@@ -140,6 +146,8 @@ class Keyring:
     @property
     def one_user(self) -> bool:
         """Whether nobody but the same user is ever acted for: which a credential of the user's own must say."""
+        if self._among_others and self.in_use:
+            return False
         return all(getattr(credential, "principal", _unknown) is None for credential in self._all)
 
     async def principal(self, request: Request) -> str | None:
@@ -155,7 +163,7 @@ class Keyring:
         if own and ask is None:
             return self._principal_of_own(credential, request)
         if ask is None:
-            return ""
+            return self._only_user(credential)
         try:
             user: str | None = await ask()
         except AsyncAPIError as error:
@@ -165,7 +173,14 @@ class Keyring:
             failed = AuthError(f"{type(credential).__name__}: its value could not be read: {type(error).__name__}")
             forget_variables(error)
             raise failed from error
-        return f"own {type(credential).__qualname__} {user}" if own and user is not None else user
+        named = user is not None and (own or self._among_others)
+        return f"own {type(credential).__qualname__} {user}" if named else user
+
+    def _only_user(self, credential: Credential | None) -> str:
+        """The user of a credential that acts for one alone: "" where no other client's can be taken for it."""
+        if credential is None or not self._among_others:
+            return ""
+        return f"only {getattr(credential, 'account', None) or self._unnamed}"
 
     async def _principal_everywhere(self, request: Request, endpoints: _Endpoints) -> str | None:
         """The users that a request may act for, where each endpoint has a credential of its own."""

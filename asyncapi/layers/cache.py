@@ -69,6 +69,7 @@ def cache(
     changes: Callable[[Shelf, Counts], Layer] | None = None,
     lasting: Lasting | None = None,
     turns: Turns | None = None,
+    watch: Layer | None = None,
 ) -> Layer:
     """Respond from the store where that is allowed.
 
@@ -85,6 +86,7 @@ def cache(
         changes: Makes what sends requests other than GET (rule 3); None to pass them on.
         lasting: Stores the responses in place of `answers`, where they outlive the client.
         turns: Lets one of several processes fetch what all of them miss (rule 5).
+        watch: Notifies watchers of requests that no call waits for; None where nobody watches.
     """
     variants = Variants(answers, {} if fetching is None else fetching, lasting)
     shelf = Shelf(variants, clock, unchanged, heuristic=settings.heuristic, redirects=follows)
@@ -100,6 +102,7 @@ def cache(
             clock=clock,
             background=background,
             turns=turns,
+            watch=watch,
         ).send
 
     return layer
@@ -118,8 +121,10 @@ class _Cache:
         clock: Clock,
         background: Background | None,
         turns: Turns | None,
+        watch: Layer | None,
     ) -> None:
         self._turns = turns
+        self._watch = watch
         self._inner = inner
         self._aside = aside
         self._changes = changes
@@ -150,13 +155,13 @@ class _Cache:
                 if "only-if-cached" not in directives(request.headers):
                     self._refresh(request, stored, key)
                 return self._shelf.answer(stored, request, "stale")
-        return unavailable(request) or await self._fetch_in_turn(request, stored, key)
+        return unavailable(request) or await self._fetch_in_turn(request, stored, key, Fetch())
 
-    async def _fetch_in_turn(self, request: Request, stored: Stored | None, key: str) -> Response:
+    async def _fetch_in_turn(self, request: Request, stored: Stored | None, key: str, fetch: Fetch) -> Response:
         """Ask the server, or wait for what another process is asking it for (rule 5)."""
         call = request.call
         if self._turns is None or call.open_bodies is not None or call.principal is None or directives(request.headers):
-            return await self._fetch(request, stored, key, Fetch())
+            return await self._fetch(request, stored, key, fetch)
         now, find = self._shelf.now, self._shelf.find
 
         def useful() -> bool:
@@ -167,11 +172,11 @@ class _Cache:
         turn = await self._turns.take(name, key, useful)
         stored = find(request, key)
         if turn is None and stored is not None:
-            self._counts.hits += 1
+            self._counts.hits += not fetch.unheard
             return self._shelf.answer(stored, request, "fresh")
         outcome: Outcome = "left"
         try:
-            response = await self._fetch(request, stored, key, Fetch())
+            response = await self._fetch(request, stored, key, fetch)
             outcome = "useful" if useful() else "useless"
         except Exception:
             outcome = "failed"
@@ -221,14 +226,20 @@ class _Cache:
         its = request.call
         limit = _REFRESH_LIMIT if request.deadline is None else max(1.0, request.deadline - its.started)
 
+        async def ask(request: Request) -> Response:
+            return await self._fetch_in_turn(request, stored, key, Fetch(unheard=True))
+
+        send = ask if self._watch is None else self._watch(ask)
+
         async def work() -> None:
             began = self._clock.now()
             call = Call(began, its.host, its.settings, its.original)
             call.principal, call.reading, call.peek, call.dress = its.principal, its.reading, its.peek, its.dress
-            call.task, call.why = asyncio.current_task(), "in the background: stale-while-revalidate"
+            call.task, call.why = asyncio.current_task(), "background: stale-while-revalidate"
             try:
-                again = request.copy(call=call, deadline=began + limit)
-                response = await self._fetch(again, stored, key, Fetch(unheard=True))
+                response = await send(request.copy(call=call, deadline=began + limit))
+                if response.degraded:
+                    raise TransportError(response.degraded, request=request)
                 if response.effective_status in _ERRORS:
                     response.raise_for_status()
             finally:
@@ -255,21 +266,30 @@ class _Cache:
             if old is not None:
                 return old
         if stored is not None and conditions and response.status == _NOT_MODIFIED:
-            valid = None
-            if response.answers(request) and await self._shelf.owner(request, stored.headers) == stored.identity:
-                valid = caching.freshened(stored, response.headers, self._shelf.fetched(request, began))
-            # section 4.3.4: the 304's headers update the stored response
-            if valid is not None:
-                self._counts.revalidated += not fetch.unheard
-                if not fetch.overtaken:
-                    good = caching.storable(valid.status, valid.headers)
-                    self._shelf.variants.keep(key_of(request), valid if good else None, replaces=stored)
-                return self._shelf.answer(valid, request, "revalidated")
-            # the 304 is about another representation, or for another principal
-            self._shelf.variants.drop(key_of(request))
+            confirmed = await self._confirmed(request, response, stored, fetch, began)
+            if confirmed is not None:
+                return confirmed
             began, response = self._shelf.now(), await self._inner(request)
         await self._take(request, response, stored, fetch, began)
         return response
+
+    async def _confirmed(
+        self, request: Request, response: Response, stored: Stored, fetch: Fetch, began: float
+    ) -> Response | None:
+        """Update the stored response by the headers of a 304 (section 4.3.4); None where that is about another one."""
+        valid = None
+        if response.answers(request) and await self._shelf.owner(request, stored.headers) == stored.identity:
+            valid = caching.freshened(stored, response.headers, self._shelf.fetched(request, began))
+        if valid is not None:
+            self._counts.revalidated += not fetch.unheard
+            if not fetch.overtaken:
+                good = caching.storable(valid.status, valid.headers)
+                self._shelf.variants.keep(key_of(request), valid if good else None, replaces=stored)
+            return self._shelf.answer(valid, request, "revalidated")
+        # it is for another principal, or about another representation; one of a fallback says nothing of what is stored
+        if not response.degraded:
+            self._shelf.variants.drop(key_of(request))
+        return None
 
     async def _take(
         self, request: Request, response: Response, stored: Stored | None, fetch: Fetch, began: float

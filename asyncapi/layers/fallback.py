@@ -20,7 +20,8 @@ Rules:
    the work, no other is asked.
 7. Where retries are learned (`Learned(degrade=True)`), a fallback is taken as soon as it is worth more than to wait.
    The retry layer and the queue for a host that refuses connections ask what it is worth (`call.alternative`). A call
-   that takes longer than calls that end well is left (sansio/failures/overdue.py), if it is safe to send twice.
+   that takes longer than calls that end well is left (sansio/failures/overdue.py), if it is safe to send twice; so is
+   an attempt, which may be sent again then (layers/overdue.py).
 """
 
 from __future__ import annotations
@@ -240,7 +241,7 @@ class _Fallback:
             due, means = now + cut.after, f"to wait was no longer worth it ({cut.reason})"
         call, outer = request.call, request.call.guards
         guard = self._watchdog.enter(due, call.task)
-        guard.means = means
+        guard.means, guard.tells = means, cut is None
         # outermost first: an attempt that is cut off names the limit that fired
         call.guards = (*outer, guard)
         try:

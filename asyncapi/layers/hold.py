@@ -24,8 +24,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from asyncapi.errors import ConnectError, RequestTimeout, TransportError
+from asyncapi.errors import ConnectError, RequestTimeout, TransportError, final_error
 from asyncapi.sansio.failures.refusals import Refusals
+from asyncapi.transports.failures import CLOSED
 
 if TYPE_CHECKING:
     from asyncapi.clock import Clock
@@ -60,11 +61,13 @@ class Line:
     Attributes:
         refusals: What is known of the host.
         error: What the last refusal said.
+        ended: Whether the client is closed: nobody waits any more.
     """
 
     def __init__(self, clock: Clock) -> None:
         self.refusals: Refusals = Refusals()
         self.error: str = ""
+        self.ended: bool = False
         self._clock = clock
         self._queue: OrderedDict[asyncio.Future[bool], bool] = OrderedDict()  # True: it has attempts to spare
         self._timer: asyncio.TimerHandle | None = None
@@ -86,12 +89,14 @@ class Line:
         return self.refusals.refusing or (bool(self._queue) and self.refusals.returning)
 
     async def wait(self, until: float, *, spare: bool) -> bool:
-        """Wait for one's turn; False if `until` comes first.
+        """Wait for one's turn; False if `until` or the end of the client comes first.
 
         Args:
             until: When to give up, in seconds on the clock.
             spare: Whether the call has attempts to spare (rule 4).
         """
+        if self.ended:
+            return False
         turn: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         self._queue[turn] = spare
         limit = self._clock.call_at(until, partial(_give_up, turn))
@@ -166,7 +171,8 @@ class Line:
         return other
 
     def close(self) -> None:
-        """Cancel the timer, and let everybody go: they learn that the client is closed."""
+        """End it with the client: cancel the timer, and let everybody go."""
+        self.ended = True
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -267,6 +273,7 @@ async def _wait(request: Request, line: Line, clock: Clock) -> bool:
 
     Raises:
         ConnectError: The deadline came first.
+        ProtocolError: The client was closed.
     """
     call, began = request.call, clock.now()
     due = began + (_patience(request, line, began) if not call.line or call.instead else _most(request, began))
@@ -286,6 +293,8 @@ async def _wait(request: Request, line: Line, clock: Clock) -> bool:
             lasted = line.refusals.lasted(clock.now())
             call.why += f" (probe: {call.host} has refused connections for {lasted:.3g} s)"
         return True
+    if line.ended:
+        raise final_error(CLOSED, request)
     if until < due:
         return False
     raise _still_refused(request, line, clock.now(), waited)
@@ -304,4 +313,6 @@ def _still_refused(request: Request, line: Line, now: float, waited: float) -> C
     error = ConnectError(f"{what}; the call was held back for {waited:.3g} s", request=request)
     error.held_by, error.phase = "hold", "queue"
     error.final = True  # nothing was sent, and what the next attempt would meet is known
+    if call.attempts:
+        call.attempts[-1].then = f"gave up: {error.message}"
     return error

@@ -5,6 +5,9 @@ The principal is the user that a call acts for, where one client may act for sev
     a credential that may change its user     the value of a function, file or variable; who is logged in
     cookies that are kept                     those that would be sent
 
+Where a store is shared with other clients, a user that never changes is named, too, and with it what the client shows
+to servers by itself, such as a certificate.
+
 The layer is above the cache, single-flight and stale responses, which go by `call.principal`. The principal may change
 between that and the attempt: the layer that stores a response asks again whether it has.
 """
@@ -32,15 +35,18 @@ class PrincipalSource:
     Args:
         credential: The user of `auth=`: "" for its only one, None where nobody can tell.
         cookies: The cookies that a request to a URL would carry.
+        shown: What every request shows by itself, as a hash; "" for nothing.
     """
 
-    __slots__ = ("_cookies", "_credential")
+    __slots__ = ("_cookies", "_credential", "_shown")
 
     def __init__(
         self,
         credential: Callable[[Request], Awaitable[str | None]] | None,
         cookies: Callable[[URL], str] | None,
+        shown: str = "",
     ) -> None:
+        self._shown = shown
         self._credential = credential
         self._cookies = cookies
 
@@ -51,6 +57,8 @@ class PrincipalSource:
             AuthError: The credential has no value.
         """
         user = "" if self._credential is None else await self._credential(request)
+        if user is not None and self._shown:
+            user = f"{self._shown} {user}"
         if user is None or self._cookies is None:
             return user
         cookies = self._cookies(request.url)

@@ -29,7 +29,9 @@ Rules:
    (sansio/failures/mesh.py).
 7. With a policy (`Retry(policy=)`), what was seen of such failures says whether a retry pays, and how long to wait:
    after questions 2 and 3, before the others. It is not asked where the server says when to come back, nor where the
-   pace of the host holds the call back.
+   pace of the host holds the call back. A retry that came due while nearly all attempts time out is a lesson, too.
+8. A success pays back what its last retry has cost, as in the AWS SDKs; with a policy, what all of its retries have:
+   they were worth it.
 """
 
 from __future__ import annotations
@@ -41,6 +43,7 @@ from typing import TYPE_CHECKING, Any
 from asyncapi.errors import AsyncAPIError, BudgetSpent, CircuitOpen, RejectedError, TransportError
 from asyncapi.sansio.failures import retry_choice
 from asyncapi.sansio.failures.giving_up import GiveUp
+from asyncapi.sansio.failures.lessons import Lessons
 from asyncapi.sansio.failures.mesh import with_most_retries
 from asyncapi.sansio.failures.resend import resend_obstacle, timed_out, unprocessed
 from asyncapi.sansio.failures.tries import Tries
@@ -56,7 +59,6 @@ if TYPE_CHECKING:
     from asyncapi.messages.request import Request
     from asyncapi.messages.response import Response
     from asyncapi.sansio.failures.learned import Choice
-    from asyncapi.sansio.failures.lessons import Lessons
     from asyncapi.sansio.failures.retry_budget import Retries
     from asyncapi.sansio.limits.keyed import Keyed
     from asyncapi.settings import Learned, Retry
@@ -73,7 +75,7 @@ def retry(
     paced: bool = False,
     counted: bool = False,
     behind_mesh: bool = False,
-    learned: Callable[[Learned, str], Awaitable[Lessons]] | None = None,
+    learned: Callable[[Learned, str], Lessons | Awaitable[Lessons]] | None = None,
 ) -> Layer:
     """Send failed attempts again, by the policy `request.call.settings.retry`.
 
@@ -153,7 +155,7 @@ class _Again:
 
     __slots__ = (
         "_behind_mesh", "_budget", "_clock", "_free", "_inner", "_learned", "_lessons", "_owed", "_paid", "_policy",
-        "_replays", "_request", "_retry_after", "_tries",
+        "_replays", "_request", "_tries",
     )  # fmt: skip
 
     def __init__(  # noqa: PLR0917 - the first five are the same for all calls
@@ -161,7 +163,7 @@ class _Again:
         inner: Send,
         clock: Clock,
         free: retry_choice.Free,
-        learned: Callable[[Learned, str], Awaitable[Lessons]] | None,
+        learned: Callable[[Learned, str], Lessons | Awaitable[Lessons]] | None,
         behind_mesh: bool,
         request: Request,
         budget: Retries,
@@ -174,7 +176,6 @@ class _Again:
         self._budget = budget
         self._clock = clock
         self._free = free
-        self._retry_after: float | None = None  # seconds that the server asks to wait
         self._behind_mesh = behind_mesh
         self._tries = Tries(self._policy.max_attempts)
         self._paid = 0.0
@@ -265,21 +266,32 @@ class _Again:
                 "nearly all attempts to {} time out: retries would keep it overloaded, so its retry budget is closed"
             )
             if self._lessons is not None:
-                self._lessons.overrule(str(verdict))
+                self._lessons.futile(str(verdict))
             raise verdict
 
     async def _decide(self, failure: Response | TransportError, call: Call, state: RetryCallState | None) -> None:
         """Questions 2 to 6; then wait."""
-        what = type(failure).__name__ if isinstance(failure, TransportError) else failure.shown_status
-        choice = await self._choose(failure, call)
+        what = type(failure).__name__ if isinstance(failure, TransportError) else str(failure.shown_status)
+        asked = (  # with `call.line`, the wait is layers/hold.py's
+            None if call.line else retry_choice.wait_asked_for(failure, self._clock.wall(), elsewhere=call.elsewhere)
+        )
+        free = self._free.covers(failure, asked, backlog=call.backlog)
+        choice = None
+        policy = self._policy.policy
+        if policy is not None and self._learned is not None and asked is None and not free and not call.line:  # rule 7
+            self._ask(failure)
+            begun = self._lessons or self._learned(policy, call.host)
+            self._lessons = begun if isinstance(begun, Lessons) else await begun
+            choice = self._choose(self._lessons, failure)
         if choice is None:
-            wait, source = await self._wait(failure, state)
+            wait, source = await self._wait(asked, call, state)
             why = call.line or f"{source} {wait:.3g} s"
         else:
-            wait, source = choice.wait, f"learned: {choice.reason}"
-            why = f"learned {wait:.3g} s ({choice.reason})"
+            wait, source, why = choice.wait, "learned", ""
         try:
-            await self._allow(failure, wait, source, state)
+            if choice is None:
+                self._ask(failure)
+            await self._allow(failure, wait, source, state, free=free)
         except GiveUp as verdict:
             if self._lessons is not None:
                 self._lessons.overrule(str(verdict))
@@ -287,30 +299,22 @@ class _Again:
         if not isinstance(failure, TransportError) and failure.open_body is not None:
             failure.open_body.close()
         self._tries.next(wait)
-        then = call.line or f"retried after {wait:.3g} s ({source})"
-        retry_choice.note(call, then, f"retry: {what}, {why}")
+        if choice is None:
+            then = call.line or f"retried after {wait:.3g} s ({source})"
+            retry_choice.note(call, then, f"retry: {what}, {why}")
+        else:
+            retry_choice.note_choice(call, choice, what)
         call.phase = "backoff"
         if wait > 0:
             await self._clock.sleep(wait)
 
-    async def _choose(self, failure: Response | TransportError, call: Call) -> Choice | None:
-        """Ask the policy (rule 7); None where there is none, or where it has no say.
+    def _choose(self, lessons: Lessons, failure: Response | TransportError) -> Choice:
+        """Ask the policy (rule 7).
 
         Raises:
             GiveUp: There is no next attempt.
         """
-        policy, clock = self._policy.policy, self._clock
-        if policy is None or self._learned is None or call.line:
-            return None
-        asked = retry_choice.wait_asked_for(failure, clock.wall(), elsewhere=call.elsewhere)
-        if asked is not None or self._free.covers(failure, asked, backlog=call.backlog):
-            return None
-        obstacle = resend_obstacle(self._request, failure) or self._exhausted(failure)
-        if obstacle is not None:
-            raise GiveUp(obstacle)
-        lessons = self._lessons
-        if lessons is None:
-            lessons = self._lessons = await self._learned(policy, call.host)
+        clock = self._clock
         draws = clock.random(), clock.random()
         choice = lessons.choose(self._request, failure, draws, clock.now(), most=self._policy.cap)
         if choice.arm is None:
@@ -327,14 +331,11 @@ class _Again:
             return bool(await _called(policy.retry, state))
         return retry_choice.is_worth_it(self._request, failure, policy.statuses)
 
-    async def _wait(self, failure: Response | TransportError, state: RetryCallState | None) -> tuple[float, str]:
+    async def _wait(self, asked: float | None, call: Call, state: RetryCallState | None) -> tuple[float, str]:
         """Question 4: seconds, and the source of the number."""
-        policy, elsewhere = self._policy, self._request.call.elsewhere
-        if self._request.call.line:  # the wait is layers/hold.py's
-            self._retry_after = None
-            return 0.0, self._request.call.line
-        asked = retry_choice.wait_asked_for(failure, self._clock.wall(), elsewhere=elsewhere)
-        self._retry_after = asked
+        policy = self._policy
+        if call.line:
+            return 0.0, call.line
         if asked:
             return asked, _RETRY_AFTER
         if policy.wait is not None:
@@ -343,13 +344,10 @@ class _Again:
         return retry_choice.backoff(self._tries.made, draw, base=policy.base, cap=policy.cap, asked=asked), "backoff"
 
     async def _allow(
-        self, failure: Response | TransportError, wait: float, source: str, state: RetryCallState | None
+        self, failure: Response | TransportError, wait: float, source: str, state: RetryCallState | None, *, free: bool
     ) -> None:
-        """Questions 2, 3, 5 and 6."""
+        """Questions 3 (`stop`), 5 and 6; `free` if the retry costs no budget."""
         policy, request = self._policy, self._request
-        obstacle = resend_obstacle(request, failure) or self._exhausted(failure)  # questions 2 and 3
-        if obstacle is not None:
-            raise GiveUp(obstacle)
         if state is not None and policy.stop is not None:
             state.upcoming_sleep = wait
             if await _called(policy.stop, state):
@@ -359,12 +357,18 @@ class _Again:
             raise GiveUp(why, held_by="max_retry_after")
         if request.deadline is not None and self._clock.now() + wait >= request.deadline:  # question 5
             raise GiveUp(f"a wait of {wait:.3g} s would pass the deadline", held_by="deadline", phase="backoff")
-        backlog = request.call.backlog
         # question 6
-        if policy.budget is not None and not self._free.covers(failure, self._retry_after, backlog=backlog):
-            self._paid = self._owed = self._budget.withdraw(self._clock.now(), timed_out=timed_out(failure))
-            if not self._paid:
+        if policy.budget is not None and not free:
+            self._owed = self._budget.withdraw(self._clock.now(), timed_out=timed_out(failure))
+            self._paid = self._owed + (0.0 if policy.policy is None else self._paid)  # rule 8
+            if not self._owed:
                 raise self._spent("the retry budget of {} is spent")
+
+    def _ask(self, failure: Response | TransportError) -> None:
+        """Questions 2 and 3, whatever the wait is."""
+        obstacle = resend_obstacle(self._request, failure) or self._exhausted(failure)
+        if obstacle is not None:
+            raise GiveUp(obstacle)
 
     def _exhausted(self, failure: Response | TransportError) -> str | None:
         """Why there is no further attempt, whatever the `stop` strategy says (question 3); None if there is one."""

@@ -162,9 +162,9 @@ def attempts(
             call.attempts.append(record)
             meter.attempts += 1
             # the state of limits and breaker is costly: read only where it may explain something
-            eventful = number > 1 or hooked
-            if eventful and record.why.startswith("retry"):
-                meter.retries += 1
+            eventful = number > 1 or hooked or call.decided is not None
+            if eventful:
+                _sent_again(meter, record, call)
             if call.wait_log:
                 record.held, call.wait_log, eventful = call.wait_log, "", True
                 meter.waited(record.held)
@@ -194,6 +194,14 @@ def attempts(
         return send
 
     return layer
+
+
+def _sent_again(meter: Meter, record: Attempt, call: Call) -> None:
+    """Count an attempt that may be a retry; a policy that decided on it can say why."""
+    if record.why.startswith("retry"):
+        meter.retries += 1
+        if call.decided is not None and record.why.startswith(call.decided[0]):
+            record.sent_for(*call.decided)
 
 
 def _status(response: Response, record: Attempt, reading: Reading | None, refining: Refining | None) -> int:

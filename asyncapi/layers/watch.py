@@ -14,6 +14,7 @@ import logging
 from collections.abc import Iterable
 from contextvars import ContextVar
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from multidict import CIMultiDict
@@ -54,6 +55,7 @@ class Finished:
         error: The failure as text, beginning with its class, or None; a response of any status is no failure.
         attempts: One record per attempt, oldest first.
         degraded: As in `Response`.
+        background: Whether no call waited for it: the cache has revalidated what it used meanwhile.
     """
 
     method: str
@@ -67,6 +69,7 @@ class Finished:
     error: str | None = None
     attempts: tuple[Attempt, ...] = ()
     degraded: str = ""
+    background: bool = False
 
     @property
     def url(self) -> str:
@@ -131,8 +134,9 @@ def watchers_of(watch: Watcher | Iterable[Watcher]) -> tuple[Watcher, ...]:
 _watched: ContextVar[Sequence[tuple[Watcher, Any]]] = ContextVar("asyncapi_watched", default=())
 
 
-def watch_calls(watchers: Sequence[Watcher], clock: Clock) -> Layer:
-    """Notify the watchers of each call's start and end."""
+def watch_calls(watchers: Sequence[Watcher], clock: Clock, *, background: bool = False) -> Layer:
+    """Notify the watchers of each call's start and end; in the background, of what no call waits for."""
+    record = partial(_record, background=background, clock=clock)
 
     def layer(inner: Send) -> Send:
         async def send(request: Request) -> Response:
@@ -141,11 +145,11 @@ def watch_calls(watchers: Sequence[Watcher], clock: Clock) -> Layer:
             try:
                 response = await inner(request)
             except BaseException as error:
-                _ended(watched, _record(request, clock, None, error))
+                _ended(watched, record(request, None, error))
                 raise
             finally:
                 _watched.reset(reset)
-            release_at_end(response, lambda error: _ended(watched, _record(request, clock, response, error)))
+            release_at_end(response, lambda error: _ended(watched, record(request, response, error)))
             return response
 
         return send
@@ -199,7 +203,9 @@ def _ended(watched: Sequence[tuple[Watcher, Any]], record: Finished) -> None:
             log.exception("a watcher failed: %r", watcher)
 
 
-def _record(request: Request, clock: Clock, response: Response | None, error: BaseException | None) -> Finished:
+def _record(
+    request: Request, response: Response | None, error: BaseException | None, *, clock: Clock, background: bool
+) -> Finished:
     call = request.call
     elapsed = clock.now() - call.started
     return Finished(
@@ -214,6 +220,7 @@ def _record(request: Request, clock: Clock, response: Response | None, error: Ba
         _failure(response) if error is None else error_text(error),
         tuple(call.attempts),
         "" if response is None else response.degraded,
+        background,
     )
 
 

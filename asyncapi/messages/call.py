@@ -17,7 +17,7 @@ transports report to each other. Who writes what (`tests/messages/test_call.py` 
     task                              client.methods, credentials.oauth.token_endpoint, layers.cache, layers.deadline,
                                       layers.hedge, layers.singleflight, layers.telemetry: whoever starts or ends a task
     running                           layers.cache, layers.hedge, layers.singleflight, layers.telemetry
-    guards                            layers.deadline, layers.fallback, layers.singleflight
+    guards                            layers.deadline, layers.fallback, layers.overdue, layers.singleflight
     elsewhere, tried                  layers.balance
     why                               layers.balance, layers.breaker, layers.cache, layers.fallback, layers.hold,
                                       layers.redirect, sansio.failures.retry_choice, speakers.graphql_asking
@@ -52,6 +52,7 @@ transports report to each other. Who writes what (`tests/messages/test_call.py` 
     refused                           layers.auth; speakers.line: what an earlier call was refused for
     alternative                       layers.fallback
     line                              layers.hold
+    decided                           sansio.failures.retry_choice
     cause, ended_by, held_by          sansio.failures.giving_up
                                       layers.singleflight: those of the flight
 """
@@ -61,6 +62,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from asyncapi.messages.decided import Decided
 from asyncapi.messages.target import NOWHERE, Target
 from asyncapi.redact import redact_url
 
@@ -71,6 +73,7 @@ if TYPE_CHECKING:
     from yarl import URL
 
     from asyncapi.errors import AsyncAPIError, Phase
+    from asyncapi.messages.decided import Decision
     from asyncapi.messages.meaning import Reading
     from asyncapi.messages.open_body import OpenBody
     from asyncapi.messages.request import Request
@@ -79,7 +82,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(slots=True, eq=False)
-class Attempt:
+class Attempt(Decided):
     """The record of one attempt, which hooks receive, and which errors and responses have.
 
     Attributes:
@@ -240,6 +243,7 @@ class Call:
             share the list. None before the first.
         elsewhere: Whether the next attempt would go to another endpoint than those tried so far.
         held_by: Which setting of the client ended them, in a word, as in `AsyncAPIError`.
+        decided: The start of `why`, and what a policy decided: its reason follows there. None where none has decided.
         line: Why its next attempt waits in a queue, instead of a backoff, for its host to accept connections; or "".
         alternative: Says what a fallback is worth that can be had at once, from 0 to 1; None where there is none.
     """
@@ -249,6 +253,7 @@ class Call:
         "attempts",
         "before_write",
         "cause",
+        "decided",
         "dress",
         "elsewhere",
         "ended_by",
@@ -312,6 +317,7 @@ class Call:
         self.elsewhere: bool = False
         self.alternative: Callable[[], float] | None = None
         self.line: str = ""
+        self.decided: tuple[str, Decision] | None = None
 
     @property
     def original_url(self) -> URL:

@@ -232,6 +232,7 @@ class Outcome(Generic[T_co]):
         elapsed: Seconds from its start to its end, waits and retries included.
         status: The last HTTP status seen, or None.
         degraded: As in `Response`.
+        from_cache: As in `Response`.
     """
 
     index: int
@@ -242,6 +243,7 @@ class Outcome(Generic[T_co]):
     elapsed: float = 0.0
     status: int | None = None
     degraded: str = ""
+    from_cache: str = ""
 
     def __post_init__(self) -> None:
         self.__class__ = Success if self.error is None else Failure

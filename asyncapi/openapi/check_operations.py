@@ -144,6 +144,8 @@ def _needs(operation: Operation, document: Document, findings: Findings) -> None
 
 
 def _responses(document: Document, raw: Any, at: Place, findings: Findings) -> None:
+    if raw is None:
+        findings.error(at, "the operation is null", "Describe it, or remove it.")
     if not isinstance(raw, dict):
         return
     responses = raw.get("responses")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -67,15 +68,16 @@ FIELDS["3.2"] = FIELDS["3.1"] | {
 def check(document: Document, parts: dict[str, Any], findings: Findings) -> None:
     """Check the parts of a document that are neither operations nor schemas."""
     _head(document, findings)
-    listed = document.raw.get("servers") if document.spec != "2.0" else None
-    for index, server in enumerate(listed if isinstance(listed, list) else ()):
-        _server(server, Place("", "/servers") / index, findings)
-    for kind in ("an operation", "a path item"):
-        for at, raw in parts.get(kind, {}).items():
+    if document.spec != "2.0":
+        holders = [parts.get(kind, {}).items() for kind in ("an operation", "a path item")]
+        for at, raw in itertools.chain([(Place("", ""), document.raw)], *holders):
             listed = raw.get("servers") if isinstance(raw, dict) else None
             for index, server in enumerate(listed if isinstance(listed, list) else ()):
                 _server(server, at / "servers" / index, findings)
     _schemes(document, findings)
+    _names(document, findings)
+    if document.spec == "2.0":
+        _host(document.raw, parts, findings)
     _types(document, parts, findings)
     for at, raw in parts.get("a response", {}).items():
         if not isinstance(raw.get("description"), str) and document.spec != "3.2":
@@ -140,6 +142,32 @@ def _server(raw: Any, at: Place, findings: Findings) -> None:
             )  # fmt: skip
     if re.search(r"\s", url):
         findings.error(at, f"the server's url {url!r} has a space", "Remove it.")
+
+
+def _names(document: Document, findings: Findings) -> None:
+    components = document.raw.get("components") if document.spec != "2.0" else None
+    for kind, named in components.items() if isinstance(components, dict) else ():
+        for name in named if isinstance(named, dict) and not str(kind).startswith("x-") else ():
+            if not re.fullmatch(r"[A-Za-z0-9._-]+", str(name)):
+                findings.warn(
+                    Place("", "/components") / kind / name, f"{name!r} is no name for one of the {kind}",
+                    "Use letters, digits, '.', '_' and '-': some tools read no others.",
+                )  # fmt: skip
+
+
+def _host(raw: dict[str, Any], parts: dict[str, Any], findings: Findings) -> None:
+    """Check where a Swagger 2.0 document says that the API is, and that files are sent in forms."""
+    host, base, schemes = raw.get("host"), raw.get("basePath"), raw.get("schemes")
+    if host is not None and (not isinstance(host, str) or re.search(r"[/?#\s]", host)):
+        findings.error(Place("", "/host"), f"the host is {host!r}", "Write the name, and the port: api.example.com.")
+    if base is not None and (not isinstance(base, str) or not base.startswith("/")):
+        findings.error(Place("", "/basePath"), f"the basePath is {base!r}", "Begin it with /.")
+    for index, scheme in enumerate(schemes if isinstance(schemes, list) else ()):
+        if scheme not in ("http", "https", "ws", "wss"):
+            findings.error(Place("", "/schemes") / index, f"{scheme!r} isn't a scheme", "Write http or https.")
+    for at, each in parts.get("a parameter", {}).items():
+        if each.get("type") == "file" and each.get("in") != "formData":
+            findings.error(at, f"the file {each.get('name')!r} is in {each.get('in')!r}", "Put it in formData.")
 
 
 def _schemes(document: Document, findings: Findings) -> None:

@@ -3,6 +3,7 @@
 1. Each version of OpenAPI has its own words: `nullable` is 3.0's, `const` is 3.1's, and 2.0 says `x-nullable`.
 2. What is required but not declared is looked for only where nothing else can declare it: not inside `allOf`,
    `anyOf`, `oneOf`, `not` or `if`, whose neighbours may, nor where more properties are described than named.
+3. A word that no version has is a slip where it is spelled like one. Before 3.1 it has no effect in any case.
 """
 
 from __future__ import annotations
@@ -10,13 +11,13 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from asyncapi.openapi.files import Place, tokens
 from asyncapi.openapi.findings import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from asyncapi.openapi.document import Document
-    from asyncapi.openapi.files import Place
     from asyncapi.openapi.findings import Findings
 
 __all__ = ["check"]
@@ -75,18 +76,27 @@ _PAIRS = (
     ("minItems", "maxItems"),
     ("minProperties", "maxProperties"),
 )
+_KNOWN = frozenset({
+    *_KINDS, *_ONLY_31, *_ONLY_3, "type", "items", "additionalItems", "additionalProperties", "default", "example",
+    "examples", "discriminator", "xml", "externalDocs", "exclusiveMinimum", "exclusiveMaximum", "definitions",
+    "contentSchema", "dependencies", "minContains", "maxContains", "collectionFormat", "id",
+})  # fmt: skip
 _PARTLY = re.compile(r"/(allOf|anyOf|oneOf|not|if|then|else|dependentSchemas)(/|\Z)")
 
 
 def check(document: Document, schemas: dict[Place, Any], findings: Findings) -> None:
     """Check each schema by itself."""
+    _circles(document, findings)
     for at, raw in schemas.items():
+        if raw is None:
+            findings.error(at, "the schema is null", "Write {} if anything is allowed, or remove it.")
         if isinstance(raw, dict) and "$ref" not in raw:
             _type(document, raw, at, findings)
             _words(raw, at, findings)
             _exclusive(document, raw, at, findings)
             _limits(raw, at, findings)
             _versions(document, raw, at, findings)
+            _unknown(document, raw, at, findings)
             _required(raw, at, findings)
             _discriminator(document, raw, at, findings)
 
@@ -129,7 +139,7 @@ def _words(raw: dict[str, Any], at: Place, findings: Findings) -> None:
             "Escape \\ ( ) [ ] { } if they are meant literally.",
         )
     if isinstance(values := raw.get("enum"), list):
-        _enum(values, at / "enum", findings)
+        _enum(values, at / "enum", findings, typed="type" in raw)
 
 
 def _exclusive(document: Document, raw: dict[str, Any], at: Place, findings: Findings) -> None:
@@ -165,7 +175,7 @@ def _is_pattern(pattern: str) -> bool:
     return True
 
 
-def _enum(values: list[Any], at: Place, findings: Findings) -> None:
+def _enum(values: list[Any], at: Place, findings: Findings, *, typed: bool) -> None:
     shown = [repr(value) for value in values]
     if len(set(shown)) < len(shown):
         twice = next(each for each in shown if shown.count(each) > 1)
@@ -173,7 +183,7 @@ def _enum(values: list[Any], at: Place, findings: Findings) -> None:
     kinds = {_kind(value) for value in values} - {"null"}
     kinds = kinds - {"integer"} if "number" in kinds else kinds
     if len(kinds) > 1:
-        findings.error(
+        (findings.error if typed else findings.warn)(
             at, f"the enum mixes {' and '.join(sorted(kinds))}",
             "In YAML, put quotes around text like 1 or true." if "string" in kinds else "Keep one type.",
         )  # fmt: skip
@@ -211,6 +221,40 @@ def _versions(document: Document, raw: dict[str, Any], at: Place, findings: Find
         findings.warn(
             at / "nullable", f"nullable has no effect in OpenAPI {document.spec}", 'Add "null" to the list of types.'
         )
+
+
+def _unknown(document: Document, raw: dict[str, Any], at: Place, findings: Findings) -> None:
+    """Rule 3."""
+    for key in raw:
+        if key in _KNOWN or key.startswith(("x-", "$")):
+            continue
+        near = nearest(key, _KNOWN)
+        if near or document.spec in {"2.0", "3.0"}:
+            findings.warn(
+                at / key, f"{key!r} isn't a word of a schema, so it has no effect",
+                f"Is {near!r} meant?" if near else "Remove it, or begin it with x-.",
+            )  # fmt: skip
+
+
+def _circles(document: Document, findings: Findings) -> None:
+    """Find named schemas that are made of themselves by `allOf` alone: no value can be tried against them."""
+    schemas = document.plain["components"]["schemas"]
+    parents = {
+        name: [
+            tokens(each["$ref"][1:])[-1]
+            for each in schema.get("allOf", ()) if isinstance(each, dict) and isinstance(each.get("$ref"), str)
+        ]
+        for name, schema in schemas.items()
+    }  # fmt: skip
+    home = Place("", "/definitions" if document.spec == "2.0" else "/components/schemas")
+    for name in schemas:
+        reached, waiting = set[str](), list(parents[name])
+        while waiting:
+            if (each := waiting.pop()) not in reached:
+                reached.add(each)
+                waiting += parents.get(each, [])
+        if name in reached:
+            findings.error(home / name, f"allOf of {name!r} leads back to itself", "Take one of them out of allOf.")
 
 
 def _required(raw: dict[str, Any], at: Place, findings: Findings) -> None:

@@ -3,11 +3,14 @@
 1. `jsonschema` decides, with the schemas as OpenAPI 3.1 has them, so `nullable` and the like count as they are meant.
 2. What is only read need not stand in the example of a request, nor what is only written in that of a response.
 3. A wrong default is an error (it SHALL fit), a wrong example a warning.
-4. Values beyond `MAX_VALUES` are not tried: a check ends within seconds.
+4. The example of a parameter may also be the text that is sent: "in the correct format as specified in the parameter
+   encoding" (OpenAPI 3.0.3, Parameter Object). Texts of objects have many forms, and are not tried.
+5. Values beyond `MAX_VALUES` are not tried: a check ends within seconds.
 """
 
 from __future__ import annotations
 
+import json
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["MAX_VALUES", "check"]
 
 MAX_VALUES = 5_000
+_SENT = "example of the parameter"
 _NAME = "urn:asyncapi:document"
 _DATA = frozenset({"examples", "example", "default", "const", "enum"})
 
@@ -39,6 +43,8 @@ def check(document: Document, parts: dict[str, Any], findings: Findings) -> None
         if number >= MAX_VALUES:
             return
         wrong = trial.wrong(value, schema, at)
+        if wrong and what == _SENT and isinstance(value, str) and trial.reads(value, schema, at):
+            continue
         if wrong and what == "default":
             findings.error(at, f"the default {value!r:.60} doesn't fit its own schema: {wrong}", "Mend one of them.")
         elif wrong:
@@ -69,11 +75,12 @@ def _examples(parts: dict[str, Any]) -> Iterator[tuple[Place, str, Any, Any]]:
         for at, raw in parts.get(kind, {}).items():
             if not isinstance(raw, dict) or "schema" not in raw or _is_text(at):
                 continue
+            what = "example" if kind == "a media type object" else _SENT
             if "example" in raw:
-                yield at / "example", "example", raw["example"], raw["schema"]
+                yield at / "example", what, raw["example"], raw["schema"]
             for name, each in (raw["examples"] if isinstance(raw.get("examples"), dict) else {}).items():
                 if isinstance(each, dict) and "value" in each:
-                    yield at / "examples" / name / "value", "example", each["value"], raw["schema"]
+                    yield at / "examples" / name / "value", what, each["value"], raw["schema"]
 
 
 def _enum(raw: dict[str, Any], at: Place) -> Iterator[tuple[Place, str, Any, Any]]:
@@ -125,6 +132,19 @@ class Trial:
         except Exception:  # a schema that isn't one, a reference that leads nowhere: reported elsewhere
             return ""
         return ""
+
+    def reads(self, text: str, schema: Any, at: Place) -> bool:
+        """Say whether a text stands for a value that the schema accepts (rule 4)."""
+        lists = [text.split(mark) for mark in (",", "|", " ", "%20", "&", ".") if mark in text] or [[text]]
+        tried = [_read(text), *lists, *([_read(each) for each in items] for items in lists), {}]
+        return any(not self.wrong(each, schema, at) for each in tried)
+
+
+def _read(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
 
 
 def _is_one_way(error: Any) -> bool:

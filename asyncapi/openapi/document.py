@@ -37,7 +37,7 @@ class Problem:
 
     def __str__(self) -> str:
         line = f" (line {self.line})" if self.line is not None else ""
-        hint = f" {self.hint}" if self.hint else ""
+        hint = f". {self.hint}" if self.hint else ""
         return f"{self.severity}: {self.where}{line}: {self.what}{hint}"
 
 

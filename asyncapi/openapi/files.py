@@ -12,6 +12,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -23,6 +24,11 @@ from asyncapi.openapi.document import Problem
 
 __all__ = ["Files", "Found", "Place", "tokens"]
 
+# Where the parts of one kind stand, in OpenAPI 3 and in Swagger 2.0.
+_PART = re.compile(
+    r"/components/(schemas|responses|parameters|requestBodies|headers|securitySchemes)/[^/]+\Z"
+    r"|/(definitions|parameters|responses)/[^/]+\Z"
+)
 MAX_FILES = 2_000
 MAX_HOPS = 50  # references to references
 
@@ -72,6 +78,15 @@ class Files:
         if (str(place), what) not in self._said:
             self._said.add((str(place), what))
             self.problems.append(Problem(str(place), what, hint, "warning" if warning else "error"))
+
+    def is_other(self, place: Place, section: str, at: Place, what: str) -> bool:
+        """Say whether a reference at `at` leads to a part of another kind, and keep the problem."""
+        match = _PART.match(place.pointer)
+        found = (match[1] or match[2]) if match else section
+        if not section or found == section:
+            return False
+        self.problem(at, f"the $ref leads to one of the {found}, and here stands {what}", "Refer to one of that kind.")
+        return True
 
     def find(self, reference: Any, at: Place) -> Found | None:
         """Follow a reference that stands at `at`, to its end; None, with a problem kept, where it leads nowhere."""

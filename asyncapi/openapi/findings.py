@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from typing import TYPE_CHECKING, Any
 
 from asyncapi.errors import ConfigError
@@ -76,7 +77,7 @@ def _loaded(file: str) -> bytes:
 
 def _find(data: bytes, wanted: dict[tuple[str, ...], int | None]) -> None:
     """Fill in the lines: of what is wanted itself, or else of the nearest thing around it."""
-    text = data.decode("utf-8", "replace").removeprefix("\ufeff")
+    text = data.decode(json.detect_encoding(data), "replace").removeprefix("\ufeff")
     found: dict[tuple[str, ...], int] = {(): 1}
     needed = {path[:length] for path in wanted for length in range(len(path) + 1)}
     for path, line in json_text.lines(text) if text.lstrip()[:1] in {"{", "["} else _yaml_lines(text, needed):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -32,13 +33,17 @@ def parse(text: str) -> Parsed:
         return made
 
     try:
-        value = json.loads(text, object_pairs_hook=mapping, parse_constant=_no_constant)
+        value = json.loads(text, object_pairs_hook=mapping, parse_constant=_no_constant, parse_float=_number)
     except json.JSONDecodeError as error:
-        raise ConfigError(f"line {error.lineno}, column {error.colno}: {error.msg}") from error
+        cut = " (is the text cut off?)" if error.pos >= len(text.rstrip()) or "Unterminated" in error.msg else ""
+        what = error.msg.removesuffix(" starting at")
+        raise ConfigError(f"line {error.lineno}, column {error.colno}: {what}{cut}") from error
     except RecursionError as error:
         raise ConfigError(f"nested deeper than {MAX_DEPTH} levels") from error
-    except ValueError as error:  # a number of thousands of digits
-        raise ConfigError(str(error)) from error
+    except ConfigError:
+        raise
+    except ValueError as error:  # Python reads at most 4,300 digits
+        raise ConfigError("a number has thousands of digits: shorten it") from error
     return Parsed(value, list(_twice(text)) if repeated else [])
 
 
@@ -46,11 +51,18 @@ def _no_constant(name: str) -> Any:
     raise ConfigError(f"{name} isn't JSON")
 
 
+def _number(text: str) -> float:
+    if math.isinf(value := float(text)):
+        raise ConfigError(f"the number {text:.40} is too large: no reader can hold it")
+    return value
+
+
 def _twice(text: str) -> Iterator[tuple[tuple[str, ...], str, int | None]]:
     seen: set[tuple[str, ...]] = set()
     for path, line in lines(text):
         if path in seen:
             yield path[:-1], path[-1], line
+            seen = {each for each in seen if each[: len(path)] != path}  # what stands inside begins anew
         seen.add(path)
 
 

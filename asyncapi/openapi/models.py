@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import inspect
 import json
+import warnings
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -119,7 +120,9 @@ def _generated(flat: dict[str, Any]) -> str:
     head = {"openapi": "3.1.0", "info": {"title": "models", "version": "1"}, "paths": {}}
     document = {**head, "components": {"schemas": flat}}
     try:
-        text = library.generate(json.dumps(document), config=config)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # they are for who calls the library: us
+            text = library.generate(json.dumps(document), config=config)
     except Exception as error:  # the library's own errors are of many kinds
         raise ConfigError(f"datamodel-code-generator can't make models of the schemas: {error}") from error
     return str(text)

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 __all__ = ["METHODS", "Parts"]
 
 METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace", "query")
+_SECTIONS = {
+    "a parameter": "parameters", "a header": "headers", "a request body": "requestBodies", "a response": "responses",
+    "a security scheme": "securitySchemes",
+}  # fmt: skip
 _ITEM_WORDS = ("summary", "description", "servers")
 
 
@@ -186,6 +190,8 @@ class Parts:
         if isinstance(raw, dict) and "$ref" in raw:
             found: Found | None = self.files.find(raw["$ref"], at)
             if found is None:
+                return {}, at
+            if self.files.is_other(found.place, _SECTIONS.get(what, ""), at, what):
                 return {}, at
             value = self.mapping(found.value, found.place, what)
             words = {key: raw[key] for key in ("summary", "description") if isinstance(raw.get(key), str)}  # 3.1

@@ -165,6 +165,8 @@ class Schemas:
         if isinstance(found.value, dict) and "$ref" in found.value and self.files.find(reference, at) is None:
             return None
         place = found.place
+        if self.files.is_other(place, "definitions" if place.pointer.startswith("/def") else "schemas", at, "a schema"):
+            return None
         if place not in self._names:
             self._names[place] = self._free(_called(place))
             self.made[self._names[place]] = {}

@@ -130,4 +130,6 @@ def _text(data: bytes, name: str) -> str:
     try:
         return data.decode(json.detect_encoding(data)).removeprefix("\ufeff")
     except UnicodeDecodeError as error:
-        raise ConfigError(f"{name} isn't text in UTF-8: byte {error.start} is {data[error.start]:#04x}") from error
+        line = data.count(b"\n", 0, error.start) + 1
+        found = f"byte {error.start} is {data[error.start]:#04x}, on line {line}"
+        raise ConfigError(f"{name} isn't text in UTF-8: {found}. Save it as UTF-8") from error

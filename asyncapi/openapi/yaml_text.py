@@ -15,6 +15,7 @@ is used here, event by event:
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass, field
 from typing import Any
@@ -77,6 +78,10 @@ class _Builder:
             return
         key = level.key if level is not None else None
         value = event.value if key in _VERBATIM and len(self.levels) <= 2 else _scalar(event)  # noqa: PLR2004 - rule 6
+        if type(value) is float and math.isinf(value):
+            raise ConfigError(
+                f"line {event.start_mark.line + 1}: the number {event.value:.40} is too large: no reader can hold it"
+            )
         if event.anchor:
             self.anchors[event.anchor] = (value, 1)
         self._put(value, 1)
@@ -165,12 +170,20 @@ def parse(text: str) -> Parsed:
         where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
         begun = error.context_mark
         inside = f", in what begins on line {begun.line + 1}" if begun and mark and begun.line != mark.line else ""
-        raise ConfigError(f"{where}{error.problem or error.context or 'broken YAML'}{inside}") from error
+        what = error.problem or error.context or "broken YAML"
+        if mark and "cannot start any token" in what and _is_tab(text, mark):
+            what = "a tab: YAML is indented by spaces alone"
+        raise ConfigError(f"{where}{what}{inside}") from error
     except yaml.YAMLError as error:
         raise ConfigError(" ".join(str(error).split())) from error
     finally:
         loader.dispose()
     return Parsed(builder.result[0] if builder.result else None, builder.twice)
+
+
+def _is_tab(text: str, mark: Any) -> bool:
+    lines = text.splitlines()
+    return mark.line < len(lines) and lines[mark.line][mark.column : mark.column + 1] == "\t"
 
 
 def _feed(builder: _Builder, loader: Any, yaml: Any) -> None:

@@ -33,6 +33,7 @@ class Background:
     Attributes:
         started: Pieces started so far.
         failed: Pieces that raised an error, or ran into their limit.
+        cancelled: Pieces that were cancelled, as those are that run when it is closed.
     """
 
     def __init__(self, clock: Clock, *, most: int = _MOST) -> None:
@@ -42,6 +43,7 @@ class Background:
         self._closed = False
         self.started: int = 0
         self.failed: int = 0
+        self.cancelled: int = 0
 
     def __len__(self) -> int:
         """Pieces under way."""
@@ -63,8 +65,12 @@ class Background:
         self.started += 1
         task = asyncio.get_running_loop().create_task(self._run(work, seconds), context=Context())  # rule 1
         self._tasks[key] = task
-        task.add_done_callback(lambda _: self._tasks.pop(key, None))
+        task.add_done_callback(lambda task: self._ended(key, task))
         return True
+
+    def _ended(self, key: Hashable, task: asyncio.Task[None]) -> None:
+        self._tasks.pop(key, None)
+        self.cancelled += task.cancelled()  # maybe before it began
 
     async def _run(self, work: Callable[[], Coroutine[object, object, object]], seconds: float) -> None:
         task, late = asyncio.current_task(), False

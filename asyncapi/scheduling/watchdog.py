@@ -34,9 +34,10 @@ class Guard:
         due: When its time is up.
         expired: Whether it has cancelled its task, and nobody has asked `fired` yet.
         means: What records say when its time is up.
+        tells: Whether what it ends has not ended well; False where it may still have done, had it been waited for.
     """
 
-    __slots__ = ("_cancelling", "_task", "due", "expired", "means")
+    __slots__ = ("_cancelling", "_task", "due", "expired", "means", "tells")
 
     def __init__(self, task: asyncio.Task[Any], due: float) -> None:
         self._task = task
@@ -44,6 +45,7 @@ class Guard:
         self.due: float = due
         self.expired: bool = False
         self.means: str = "the deadline passed"
+        self.tells: bool = True
 
     def expire(self) -> None:
         """Cancel the task, once."""

@@ -49,10 +49,10 @@ def settings_of(name: str) -> dict[str, Any]:
     if found is None:
         from difflib import get_close_matches  # noqa: PLC0415 - only where a name is wrong
 
-        near = get_close_matches(_plain(name), known, n=1)
+        near = get_close_matches(_plain(name), known, n=1, cutoff=0.45)
         hint = f"did you mean {known[near[0]]!r}? " if near else ""
         names = ", ".join(repr(each) for each in PRESETS)
-        raise ConfigError(f"there is no chaos {name!r}: {hint}The presets are {names}")
+        raise ConfigError(f"there is no chaos {name!r}: {hint}{'The' if hint else 'the'} presets are {names}")
     return PRESETS[found]
 
 

@@ -56,4 +56,5 @@ class Learned:
     def describe(self) -> str:
         """As `explain()` shows it."""
         kept = "" if self.store is None else f", kept in {self.store!r}"
-        return f"learned waits (patience {self.patience:g}, explores {self.explore:.0%}, memory {self.memory:g}{kept})"
+        trials = f"{100 * self.explore:.3g}%"
+        return f"learned waits ({trials} are trials, patience {self.patience:g}, memory {self.memory:g} retries{kept})"

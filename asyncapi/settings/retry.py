@@ -49,9 +49,10 @@ class CostBudget:
         capacity: The full quota; 500 by default.
         retry: What a retry costs, after a 429 or any failure other than a timeout; 5 by default.
         timeout: What a retry after a timeout costs; 10 by default.
-        payback: What a success without a retry pays back, 1 by default; a success after a retry pays back that retry.
-        crowding: Whether no timeout is retried while nearly all attempts of a busy client time out, as with a `Budget`;
-            False by default, as in the AWS SDKs.
+        payback: What a success without a retry pays back, 1 by default; a success after a retry pays back that retry,
+            and with a `policy` all retries of its call.
+        crowding: Whether no timeout is retried while nearly all attempts of a busy client time out, much as with a
+            `Budget`; False by default, as in the AWS SDKs.
     """
 
     capacity: Annotated[float, Bounds(gt=0)] = 500.0
@@ -70,6 +71,8 @@ class CostBudget:
         return f"budget {self.capacity:g}, a retry costs {self.retry:g}, after a timeout {self.timeout:g}"
 
 
+_LEARNED_BUDGET = CostBudget(800.0, timeout=5.0, crowding=True)
+"""What a policy implies: it watches over time-outs, so that they need not cost twice as much."""
 _USUAL_BUDGET = Budget()  # by itself, it shows that none was given
 
 
@@ -91,7 +94,7 @@ class Retry:
             error is raised at once.
         budget: A `Budget` or `CostBudget` per host, or None. It belongs to the client: a call's `retry=` can only opt
             out. It holds retries back also where more `attempts` are allowed, and errors say so (`held_by`). A
-            `Budget()` by default; with a `policy`, a `CostBudget(crowding=True)`.
+            `Budget()` by default; with a `policy`, a `CostBudget(800, timeout=5, crowding=True)`.
         wait: A tenacity wait strategy instead of the exponential one. A server's Retry-After takes precedence.
         stop: A tenacity stop strategy, beside `attempts`.
         retry: A tenacity retry strategy instead of the built-in choice: it sees errors as exceptions, and other
@@ -125,7 +128,7 @@ class Retry:
         if self.wait is not None:
             raise ValueError("policy and wait both decide how long to wait: drop wait=, or the policy")
         if self.budget is _USUAL_BUDGET:
-            object.__setattr__(self, "budget", CostBudget(crowding=True))
+            object.__setattr__(self, "budget", _LEARNED_BUDGET)
 
     @cached_property
     def max_attempts(self) -> int | None:

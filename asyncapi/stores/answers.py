@@ -24,11 +24,13 @@ class Answers(Generic[V]):
 
     Attributes:
         max_bytes: The bound.
+        largest: The bytes of the largest value that is stored.
         size: The bytes of all values now.
     """
 
     def __init__(self, max_bytes: int) -> None:
         self.max_bytes: int = max_bytes
+        self.largest: int = max_bytes // 8
         self._entries: OrderedDict[Hashable, tuple[Any, ...]] = OrderedDict()  # (size, *value); the oldest first
         self.size: int = 0
 
@@ -46,7 +48,7 @@ class Answers(Generic[V]):
     def put(self, key: Hashable, value: V, size: int) -> None:
         """Replace the value of this key; by nothing if the new value is larger than an eighth of the bound."""
         self.drop(key)
-        if size > self.max_bytes // 8:
+        if size > self.largest:
             return
         self._entries[key] = (size, *value)  # one flat tuple: each nested one would take the collector another pass
         self.size += size

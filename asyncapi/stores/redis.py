@@ -66,7 +66,7 @@ class RedisConnection:
         on_return: Called when the server has been reached, at first and after each time that it was away.
 
     Raises:
-        ConfigError: redis-py is not installed (extra `redis`), or the URL can't be read.
+        ConfigError: redis-py is not installed (extra `redis`), or the URL can't be read, or has an unknown option.
     """
 
     def __init__(self, url: str, *, tells: bool = True) -> None:
@@ -75,6 +75,7 @@ class RedisConnection:
         self.away: str = ""
         self.trips: int = 0
         self.on_return: list[Callable[[], object]] = []
+        check_options(url)
         self._redis = redis_py()
         self._failures = self._redis.exceptions
         self._pool: Any = None
@@ -122,7 +123,7 @@ class RedisConnection:
 
     async def _ask(self, *parts: Any) -> Any:
         if self._wire is None:
-            await self._connected()
+            await self.reached()
         wire = self._wire
         if wire is None:
             raise Unavailable(self.away or "no connection yet")
@@ -173,8 +174,8 @@ class RedisConnection:
         if self._pool is not None:
             await self._pool.disconnect()
 
-    async def _connected(self) -> None:
-        """Wait for the first connection (rule 1)."""
+    async def reached(self) -> None:
+        """Wait for the first connection, or until the server is found to be away (rule 1)."""
         self.open()
         if self._ready is not None and not self._ready.done():
             await asyncio.wait((self._ready,), timeout=_CONNECT)
@@ -187,14 +188,14 @@ class RedisConnection:
             try:
                 async with asyncio.timeout(_CONNECT):
                     await self._open()
-            except (self._failures.RedisError, OSError, TimeoutError) as error:
+            except (self._failures.RedisError, OSError, TimeoutError, ValueError) as error:  # ValueError: of the host
                 self._say(self._why(error))
                 pause = min(_LONGEST_PAUSE, max(_FIRST_PAUSE, 2 * pause))
         self._say("")
 
     async def _open(self) -> None:
         if self._pool is None:
-            self._pool = self._make_pool()
+            self._pool = _pool_of(self._url)
         connection = self._pool.make_connection()
         try:
             await connection.connect()
@@ -241,18 +242,6 @@ class RedisConnection:
         if self._tells and not self._refusals:
             log.warning("Redis at %s refuses (%s): each process keeps to its share of the limits", self.shown, why)
         self._refusals[sha] = why
-
-    def _make_pool(self) -> Any:
-        """Make what opens connections as the URL says; it holds none itself, but those of subscriptions."""
-        return self._redis.asyncio.ConnectionPool.from_url(
-            _without_ours(self._url),
-            protocol=2,
-            decode_responses=False,
-            socket_timeout=None,  # a timer of ours bounds each question
-            socket_connect_timeout=_CONNECT,
-            retry=self._redis.asyncio.retry.Retry(self._redis.backoff.NoBackoff(), 0),
-            client_name="asyncapi",
-        )
 
     def _is_gone(self, error: Exception) -> bool:
         """Whether an error says that the server can't be asked, and not that it refuses this one question."""
@@ -302,6 +291,33 @@ class RedisConnection:
 
     def __repr__(self) -> str:
         return f"<RedisConnection {self.shown}{f' (away: {self.away})' if self.away else ''}>"
+
+
+def check_options(url: str) -> None:
+    """Check the options in a server's URL: nothing is opened.
+
+    Raises:
+        ConfigError: redis-py is not installed, or does not know one of them.
+    """
+    try:
+        _pool_of(url).make_connection()
+    except (TypeError, ValueError, redis_py().exceptions.RedisError) as error:
+        why = one_line(str(error), 200).removeprefix("AbstractConnection.__init__() got an ")
+        raise ConfigError(f"Redis({shown_url(url)!r}): an option in the URL can't be used: {why}") from None
+
+
+def _pool_of(url: str) -> Any:
+    """Make what opens connections as the URL says; it holds none itself, but those of subscriptions."""
+    redis = redis_py()
+    return redis.asyncio.ConnectionPool.from_url(
+        _without_ours(url),
+        protocol=2,
+        decode_responses=False,
+        socket_timeout=None,  # a timer of ours bounds each question
+        socket_connect_timeout=_CONNECT,
+        retry=redis.asyncio.retry.Retry(redis.backoff.NoBackoff(), 0),
+        client_name="asyncapi",
+    )
 
 
 def redis_py() -> Any:

@@ -67,6 +67,8 @@ else
   redis.call('PEXPIRE', key, expiry)
 end
 local evicted = 0
+local ahead = redis.call('ZRANGEBYSCORE', used, now + 60, '+inf', 'LIMIT', 0, 16)  -- by a clock that was wrong
+for _, each in ipairs(ahead) do redis.call('ZADD', used, string.format('%.6f', now - expiry / 2000), each) end
 local idle = redis.call('ZRANGEBYSCORE', used, '-inf', now - expiry / 1000, 'LIMIT', 0, 16)
 for _, each in ipairs(idle) do remove(each) end
 while tonumber(redis.call('GET', total) or '0') > bound do

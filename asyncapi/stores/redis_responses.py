@@ -7,6 +7,8 @@ Rules:
    second at most. What could not be invalidated is, once the server is back, and is not read from it before.
 3. What is stored is sealed with a key that the server never sees. Its keys are hashes, keyed too.
 4. A response that was requested before a write of any process, and comes after it, is not stored.
+5. A call that asks for a key waits until what is on its way to the server has arrived: a client reads its own writes.
+6. A server that was frozen may have heard a claim whose reply came too late: it is given back once the server is back.
 """
 
 from __future__ import annotations
@@ -54,6 +56,8 @@ class RedisResponses:
     Attributes:
         counts: What it has done.
         far: True: every key has to be brought.
+        largest: The most bytes of all records of a key.
+        turns: Whether processes take turns with single-flight.
     """
 
     def __init__(self, url: str, name: str, max_bytes: int, room: int, key: str) -> None:
@@ -66,17 +70,21 @@ class RedisResponses:
         self._near: Answers[Any] = Answers(room)
         self._connection: RedisConnection | None = None
         self._writes: set[asyncio.Task[None]] = set()
+        self._storing: dict[str, asyncio.Task[None]] = {}  # the last write of a key that is on its way
         self._on_the_way = 0
         self._gone: dict[str, None] = {}  # keys whose invalidation has not arrived
         self._all_gone = False
         self._seen: OrderedDict[str, str] = OrderedDict()  # the last invalidation of keys, as it was read
         self._under_way: dict[str, list[Any]] = {}
         self._renewals: dict[str, asyncio.TimerHandle] = {}
+        self._doubtful: dict[str, None] = {}  # claims that the server may have heard of (rule 6)
         self._me = uuid4().hex
         self._warned = self._closed = False
         self._again = 0.0
         self.counts: StoreCounts = StoreCounts()
         self.far: bool = True
+        self.largest: int = self._largest - 1
+        self.turns: bool = True
 
     def get(self, key: str) -> tuple[Record, ...] | None:
         """Return the records of a key, as they were brought last, or None."""
@@ -101,7 +109,7 @@ class RedisResponses:
         gone = [name for name in before if name not in after]
         new = [part for name, record in after.items() if before.get(name) != record
                for part in (name, own.pack(place, record))]  # fmt: skip
-        self._send(self._store(key, since, gone, new, size))
+        self._storing[key] = self._send(self._store(key, since, gone, new, size))
 
     def drop(self, key: str) -> None:
         """Remove a key, for all processes."""
@@ -132,12 +140,15 @@ class RedisResponses:
         places = [self._place(key) for key in keys]
         try:
             async with asyncio.timeout(TIMEOUT):
-                found = await connection.run(READ, (self._account[0], *places), (_IDLE,))
+                await connection.reached()
+                if on_the_way := {self._storing[key] for key in keys if key in self._storing}:
+                    await asyncio.wait(on_the_way)  # rule 5
+            found = await connection.run(READ, (self._account[0], *places), (_IDLE,))
         except (Unavailable, TimeoutError) as error:
             self._failed(error)
             return
         for key, fields in zip(keys, found, strict=True):
-            if key not in self._gone:
+            if key not in self._gone and key not in self._storing:  # what is in memory is newer
                 self._take(key, fields)
 
     def _take(self, key: str, fields: list[bytes]) -> None:
@@ -178,8 +189,11 @@ class RedisResponses:
             return "free"
         try:
             async with asyncio.timeout(TIMEOUT):
-                state = await self._opened().run(CLAIM, (self._claim(name),), (self._me, int(LEASE * 1000)))
+                await self._opened().reached()
+            state = await self._opened().run(CLAIM, (self._claim(name),), (self._me, int(LEASE * 1000)))
         except (Unavailable, TimeoutError) as error:
+            if len(self._doubtful) < _MOST_SEEN:
+                self._doubtful[name] = None
             self._failed(error)
             return "free"
         if state == b"mine":
@@ -227,7 +241,11 @@ class RedisResponses:
             evicted = await self._run(STORE, keys, (since, _IDLE, self._max_bytes, len(gone), *gone, *new))
         finally:
             self._on_the_way -= size
-        if evicted is None or evicted < 0:
+            if self._storing.get(key) is asyncio.current_task():
+                del self._storing[key]
+        if evicted is None:  # it is away: the copy in memory is used (rule 1)
+            return
+        if evicted < 0:
             self._near.drop(key)
         else:
             self.counts.evicted += evicted
@@ -253,11 +271,12 @@ class RedisResponses:
             self._failed(error)
             return None
 
-    def _send(self, work: Coroutine[Any, Any, Any]) -> None:
+    def _send(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[None]:
         """Have something done that no call waits for; in order, as each is sent at once."""
-        task = asyncio.get_running_loop().create_task(work)
+        task: asyncio.Task[None] = asyncio.get_running_loop().create_task(work)
         self._writes.add(task)
         task.add_done_callback(self._writes.discard)
+        return task
 
     def _opened(self) -> RedisConnection:
         if self._connection is None:
@@ -273,8 +292,14 @@ class RedisResponses:
         if self._warned:
             log.warning("Redis at %s is back: the cache uses it again", self._opened().shown)
         self._warned, self._again = False, 0.0
-        if (self._gone or self._all_gone) and not self._closed:
+        if self._closed:
+            return
+        if self._gone or self._all_gone:
             self._send(self._invalidate())
+        for name in self._doubtful:
+            if name not in self._renewals:
+                self._send(self._run(RELEASE, (self._claim(name),), (self._me, 0)))
+        self._doubtful.clear()
 
     def _failed(self, error: Exception) -> None:
         self.counts.errors += 1

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from asyncapi.errors import AuthError, ConfigError
-from asyncapi.stores.redis import RedisConnection, Unavailable, redis_py
+from asyncapi.stores.redis import RedisConnection, Unavailable, check_options
 from asyncapi.stores.redis_responses import RedisResponses
 from asyncapi.stores.redis_scripts import LOCK, UNLOCK
 from asyncapi.stores.redis_url import check_url, shown_url
@@ -60,7 +60,7 @@ class RedisStore:
         self._url = check_url(url)
         self._name = name
         self._max_bytes = bound_of("RedisStore", max_bytes)
-        redis_py()
+        check_options(url)
         cryptography_of("RedisStore")
         if hasattr(key, "get_secret_value"):  # pydantic's SecretStr
             key = key.get_secret_value()

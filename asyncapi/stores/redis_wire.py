@@ -53,8 +53,10 @@ class Wire:
             self._break(error)
             raise
         finally:
-            timer.cancel()
-            reply.cancel()  # it was cancelled: its reply will be read, and dropped
+            # a caller that is cancelled: its reply will be read, and dropped, or be found to be overdue
+            if reply.done() and not reply.cancelled():
+                timer.cancel()
+            reply.cancel()
 
     def close(self) -> None:
         """Close it; nobody is told."""
@@ -69,7 +71,7 @@ class Wire:
 
     def _overdue(self, reply: asyncio.Future[Any], passes: int) -> None:
         """Give a question up. The time may have passed in this process, with the reply waiting to be read."""
-        if reply.done():
+        if reply not in self._awaited:
             return
         if passes:
             self._loop.call_soon(self._overdue, reply, passes - 1)

@@ -47,10 +47,17 @@ class Lasting(Protocol):
     Attributes:
         counts: What it has done.
         far: Whether a key has to be brought before `get` can know it.
+        turns: Whether one of several processes fetches what all of them miss, with single-flight.
     """
 
     counts: StoreCounts
     far: bool
+    turns: bool
+
+    @property
+    def largest(self) -> int:
+        """The most bytes of all records of a key."""
+        ...
 
     def get(self, key: str) -> tuple[Record, ...] | None:
         """Return the records of a key, or None."""

@@ -67,7 +67,7 @@ def open_file(path: Path, *, busy: float) -> sqlite3.Connection:
         base.close()
         if is_locked(error) or isinstance(error, sqlite3.OperationalError):
             raise
-        raise NotOurs(f"{path} is no SQLite database, or is damaged: delete it, or give another path") from None
+        raise NotOurs(f"{path} is no SQLite database, or a damaged one: give another path") from None
     except BaseException:
         base.close()
         raise

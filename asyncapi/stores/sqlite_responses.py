@@ -7,7 +7,8 @@ Rules:
 3. The file is opened by the first call. Where it can't be opened, read or written, a warning says why, once, and
    responses are kept in memory; it is tried again every few seconds, unless it is damaged or is not ours.
 4. What was removed while the file could not be written is not read from it.
-5. A file that was deleted or replaced is opened again, as it is now, at the next write.
+5. A file that was deleted or replaced is opened again, as it is now, at the next write. The writer's thread finds that
+   out and sets `_base` to None: who uses it holds a reference of its own.
 """
 
 from __future__ import annotations
@@ -60,6 +61,7 @@ class SQLiteResponses:
     Attributes:
         counts: What it has done.
         far: Whether the file is still to be opened.
+        turns: Whether processes take turns with single-flight.
     """
 
     def __init__(self, path: Path, max_bytes: int, room: int, key: str | None) -> None:
@@ -81,6 +83,7 @@ class SQLiteResponses:
         self._entries: tuple[float, int] = (0.0, 0)
         self.counts: StoreCounts = StoreCounts()
         self.far: bool = True
+        self.turns: bool = True
 
     def get(self, key: str) -> tuple[Record, ...] | None:
         """Return the records of a key, or None."""
@@ -106,6 +109,11 @@ class SQLiteResponses:
             if used < recent:
                 self._touch(number)
         return tuple([record for row in rows if (record := records.unpack(place, row[2])) is not None]) or None
+
+    @property
+    def largest(self) -> int:
+        """The most bytes of all records of a key."""
+        return self._writer.largest - 1
 
     def put(self, key: str, records: tuple[Record, ...], size: int) -> None:
         """Replace the records of a key; by nothing where it is too large, or too much waits to be written."""
@@ -143,11 +151,11 @@ class SQLiteResponses:
         """Open the file, if that has not been done (rule 3)."""
         if self._closed or time.monotonic() < self._again:
             return
-        for _ in range(_OPENING_TRIES):
+        for _ in range(1 if self._warned else _OPENING_TRIES):  # only the first calls wait for it
             if self._open():
                 return
             await asyncio.sleep(_PAUSE)
-        self._warn(f"{self._path} is locked by another process")
+        self._warn(f"{self._path} is locked by another process, or its file system has no locks: it needs a local disk")
         self._again = time.monotonic() + _AGAIN
 
     def _open(self) -> bool:
@@ -173,10 +181,10 @@ class SQLiteResponses:
 
     def begin(self, key: str) -> object:
         """Note that a request for a key goes out."""
-        number = 0
-        if self._base is not None:
+        number, base = 0, self._base  # rule 5
+        if base is not None:
             try:
-                number = statements.last_drop(self._base)
+                number = statements.last_drop(base)
             except sqlite3.Error as error:
                 self._ill(error)
         begun = (number, time.monotonic())
@@ -193,10 +201,10 @@ class SQLiteResponses:
     async def settle(self) -> None:
         """Write what was dropped, if the lock can be had within a tenth of a second (rule 1)."""
         for _ in range(_TRIES):
-            waiting = self._unwritten.drops()
-            if not waiting or self._base is None or self._records is None or self._cannot_write:
+            waiting, records = self._unwritten.drops(), self._records
+            if not waiting or self._base is None or records is None or self._cannot_write:
                 return
-            places = [self._records.place(change.key) for change in waiting]
+            places = [records.place(change.key) for change in waiting]
             with self._writer.lock:
                 if self._at_once(partial(statements.drop, places=places)):
                     for change in waiting:
@@ -207,10 +215,11 @@ class SQLiteResponses:
 
     async def claim(self, name: str) -> Claimed:
         """Ask to be the one process that fetches something: "free" where everybody may."""
-        if self._base is None or self._records is None or self._cannot_write:
+        base, records = self._base, self._records  # rule 5
+        if base is None or records is None or self._cannot_write:
             return "free"
         try:
-            return await self._claims.take(self._base, self._records.place(name))
+            return await self._claims.take(base, records.place(name))
         except sqlite3.Error as error:
             self._ill(error)
             return "free"
@@ -223,15 +232,16 @@ class SQLiteResponses:
     def occupancy(self) -> dict[str, int]:
         """What it holds now."""
         self.counts.evicted = self._writer.evicted
-        if self._base is None:
+        base = self._base  # rule 5
+        if base is None:
             return {"entries": len(self._near), "bytes": self._near.size}
         try:
             at, entries = self._entries
             if entries < _MANY or time.monotonic() - at > _LOOK:
-                entries = int(self._base.execute("SELECT count(*) FROM entries").fetchone()[0])
+                entries = int(base.execute("SELECT count(*) FROM entries").fetchone()[0])
                 self._entries = (time.monotonic(), entries)
             unwritten = sum(1 for left in tuple(self._values.values()) if left)
-            return {"entries": entries + unwritten, "bytes": statements.pages_in_use(self._base) * PAGE}
+            return {"entries": entries + unwritten, "bytes": statements.pages_in_use(base) * PAGE}
         except sqlite3.Error as error:
             self._ill(error)
             return {"entries": 0, "bytes": 0}
@@ -258,8 +268,9 @@ class SQLiteResponses:
 
     def _at_once(self, change: Callable[[sqlite3.Connection], object]) -> bool:
         """Make a change on the event loop; return False where it can't be made."""
+        base = self._base  # rule 5
         try:
-            return self._base is not None and statements.at_once(self._base, change)
+            return base is not None and statements.at_once(base, change)
         except sqlite3.Error as error:
             self._ill(error)
             return False
@@ -294,9 +305,10 @@ class SQLiteResponses:
         if is_locked(error):
             return
         self.counts.errors += 1
-        self._warn(f"{self._path} can't be read: {reason(error)}")
-        if not isinstance(error, sqlite3.OperationalError) and self._base is not None:
-            self._base.close()
+        self._warn(f"{self._path} can't be used: {reason(error)}")
+        base = self._base  # rule 5
+        if not isinstance(error, sqlite3.OperationalError) and base is not None:
+            base.close()
             self._base = self._records = None
 
     def _warn(self, why: str) -> None:

@@ -2,7 +2,8 @@
 
 Rules:
 1. Space is made before something is stored: the entries that were not used for the longest time go first. What counts
-   are pages in use, so that the bound is one of bytes on the disk.
+   are pages in use, so that the bound is one of bytes on the disk. An entry that was used in the future was written by
+   a clock that was wrong: it counts as the oldest.
 2. A response whose key was invalidated since it was requested is not stored.
 3. The numbers of invalidations are kept for an hour, the last ten thousand of them. A request that is older than what
    is kept can't be told from an overtaken one: its response is not stored.
@@ -112,6 +113,7 @@ def make_space(base: sqlite3.Connection, wanted: int, bound: int) -> int:
         How many entries were removed.
     """
     removed = 0
+    base.execute("UPDATE entries SET used = 0 WHERE used > ?", (int(time.time()) + FRESH_USE,))
     while (excess := pages_in_use(base) * PAGE + wanted - bound) > 0:
         oldest = base.execute("SELECT id, size FROM entries ORDER BY used, id LIMIT ?", (_AT_A_TIME,)).fetchall()
         if not oldest:

@@ -2,11 +2,13 @@
 
 Rules:
 1. A key has one entry of whole responses, one for each principal and each set of values that it varies by, and one
-   entry of parts (206). Of too many, the oldest are left out.
+   entry of parts (206). Of too many, or too many bytes, the oldest are left out.
 2. A new response replaces the one of the same principal that varies by the same values. Parts are joined with those
    that they belong to; what makes up the whole is stored as such.
 3. `forget` removes all, and marks the requests under way as overtaken: what they bring is older than what made the
    entries invalid. A store that several processes share does the same for the requests of the others.
+4. In such a store, a response that was made before the stored one does not replace it: its process was held up (RFC
+   9111 section 4: the most recent one is used). One that came in the future was stored by a clock that was wrong.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from asyncapi.sansio.http import partial_content
+from asyncapi.sansio.http.freshness import SKEW
 from asyncapi.sansio.http.stored_response import Stored
 
 if TYPE_CHECKING:
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
 
 _MOST = 32  # variants of one URL, and parts
 _WHOLE = 200
+_DATE = 1.0  # seconds: the precision of a Date
 
 
 class Fetch:
@@ -80,9 +84,12 @@ class Variants:
 
     def keep(self, key: str, stored: Stored | None, *, replaces: Stored | None = None) -> None:
         """Store a response in place of another; None only removes that."""
+        there = self._answers.get(key) or ()
+        if stored is not None and self.lasting is not None and any(_newer(variant, stored) for variant in there):
+            return  # rule 4
         others = [
             variant
-            for variant in self._answers.get(key) or ()
+            for variant in there
             if variant != replaces and (stored is None or variant[:2] != (stored.identity, stored.varies))
         ]
         self._put(key, others if stored is None else [*others, tuple(stored)])
@@ -102,7 +109,7 @@ class Variants:
         for record in self._answers.get(_parts(key)) or ():
             other = Stored._make(record)
             both = partial_content.joined(part, other) if record[0] == part.identity else None
-            if both is not None:
+            if both is not None and both.size <= self._answers.largest:
                 part = both
             elif other[:2] != part[:2]:
                 others.append(record)
@@ -139,10 +146,23 @@ class Variants:
 
     def _put(self, key: str, variants: Sequence[Record]) -> None:
         variants = tuple(variants[-_MOST:])
-        if variants:
-            self._answers.put(key, variants, sum(Stored._make(variant).size for variant in variants))
+        sizes = [Stored._make(variant).size for variant in variants]
+        while len(sizes) > 1 and sum(sizes) > self._answers.largest:  # rule 1
+            del sizes[0]
+        if sizes:
+            self._answers.put(key, variants[-len(sizes) :], sum(sizes))
         else:
             self._answers.drop(key)
+
+
+def _newer(variant: Record, stored: Stored) -> bool:
+    """Whether a variant that a response would replace was made after it (rule 4)."""
+    if variant[:2] != stored[:2]:
+        return False
+    there = Stored._make(variant)
+    if there.response_time > stored.response_time + SKEW:
+        return False
+    return there.response_time - there.initial_age > stored.response_time - stored.initial_age + _DATE
 
 
 def _parts(key: str) -> str:

@@ -1,7 +1,7 @@
 """Test code that uses this SDK: a mock of its APIs, a transport without a network, a virtual clock, chaos on purpose.
 
     async def test_retries(api_mock):
-        users = api_mock.get("/users/{id}").reply(503).then(json={"id": 1})
+        users = api_mock.get("/users/{id}").reply(503).then.reply(json={"id": 1})
         ...                                         # the code under test makes a client, and calls
         assert users.call_count == 2
 
@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from asyncapi.testing.cassettes.cassette import Cassette
     from asyncapi.testing.mock_calls import Calls, MockCall
     from asyncapi.testing.mock_route import Route
-    from asyncapi.testing.mocked_api import APIMock, UnmatchedCall
+    from asyncapi.testing.mocked_api import APIMock
+    from asyncapi.testing.nearest import UnmatchedCall
     from asyncapi.testing.replies import mocked_aiohttp, reply
     from asyncapi.testing.rpc_route import RPCRoute
     from asyncapi.testing.sockets import socket
@@ -66,7 +67,8 @@ _HOMES = {
     "testing.cassettes.cassette": "Cassette",
     "testing.mock_calls": "Calls MockCall",
     "testing.mock_route": "Route",
-    "testing.mocked_api": "APIMock UnmatchedCall",
+    "testing.mocked_api": "APIMock",
+    "testing.nearest": "UnmatchedCall",
     "testing.replies": "mocked_aiohttp reply",
     "testing.rpc_route": "RPCRoute",
     "testing.sockets": "socket",

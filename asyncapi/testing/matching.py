@@ -7,7 +7,7 @@ Rules:
    more. Lists are compared in full.
 3. Of a URL, what is written must hold: a path alone goes for any host. `{name}` stands for one segment of the path and
    `{name:path}` for any number; `*` in a host stands for any text.
-4. A condition never shows the secrets of a header or a URL.
+4. A condition never shows what is named like a secret: in a header, a URL, a form or JSON.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, unquote
 
 from asyncapi.errors import ConfigError
-from asyncapi.redact import redact_headers, redact_url
+from asyncapi.redact import MASK, is_secret, is_secret_field, redact_url
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -32,6 +32,7 @@ _DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 _PLAIN_SCHEMES = {"ws": "http", "wss": "https"}
 _SLASH = "\0"  # a %2F, which is no end of a segment
 _SHOWN = 80
+_HIDDEN = "{} differs (it is named like a secret, and not shown)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,12 +91,20 @@ def unlike(expected: Any, value: Any, place: str = "$") -> str:
             return f"{place} has {len(value)} elements, not {len(expected)}"
         pairs = enumerate(zip(expected, value, strict=True))
         return next((text for at, (one, other) in pairs if (text := unlike(one, other, f"{place}[{at}]"))), "")
-    same = expected is value if isinstance(expected, bool) or expected is None else fits(expected, value)
-    return "" if same else f"{place} is {shown(value)}, not {shown(expected)}"
+    if expected is value if isinstance(expected, bool) or expected is None else fits(expected, value):
+        return ""
+    secret = isinstance(value, str) and is_secret_field(place.rpartition(".")[2])
+    return _HIDDEN.format(place) if secret else f"{place} is {shown(value)}, not {shown(expected)}"
 
 
 def method_is(method: str) -> Condition:
-    """Ask for an HTTP method."""
+    """Ask for an HTTP method.
+
+    Raises:
+        ConfigError: It is none.
+    """
+    if re.fullmatch(r"[A-Za-z][\w-]*", str(method)) is None:
+        raise ConfigError(f"{method!r}: give an HTTP method, as in route('GET', '/users')")
     wanted = method.upper()
     return Condition(
         "method", wanted, lambda call: "" if call.method == wanted else f"the method is {call.method}, not {wanted}"
@@ -145,7 +154,15 @@ def _scheme_is(scheme: str) -> Condition:
 
 
 def host_is(host: str) -> Condition:
-    """Ask for a host, perhaps with its port."""
+    """Ask for a host, perhaps with its port.
+
+    Raises:
+        ConfigError: It is no host.
+    """
+    if not host or "/" in str(host):
+        raise ConfigError(
+            f"{host!r}: give a host, perhaps with its port, as in 'api.example.com' or '*.example.com:8443'"
+        )
     wanted = host.lower()
     ported = re.search(r":\d+$", wanted) is not None
 
@@ -159,7 +176,19 @@ def host_is(host: str) -> Condition:
 
 
 def path_is(template: str) -> Condition:
-    """Ask for a path (rule 3); what its slots stand for goes into the call's `path_params`."""
+    """Ask for a path (rule 3); what its slots stand for goes into the call's `path_params`.
+
+    Raises:
+        ConfigError: A slot has no name, or one that another has.
+    """
+    names = [slot[1] for slot in _SLOT.finditer(template)]
+    if len(set(names)) < len(names) or any(name[:1].isdigit() for name in names):
+        raise ConfigError(f"{template!r}: give each {{name}} another name, which begins with a letter")
+    if "{" in _SLOT.sub("", template) or "}" in _SLOT.sub("", template):
+        raise ConfigError(
+            f"{template!r}: a {{name}} has letters, digits and underscores; a brace of the path itself is "
+            "written %7B or %7D"
+        )
     pattern, at = "", 0
     for slot in _SLOT.finditer(template):
         pattern += re.escape(_segments(template[at : slot.start()]))
@@ -194,6 +223,8 @@ def fields_are(
         what: What a field is called in messages.
     """
     kind = what or {"query": "query parameter", "headers": "header"}[part]
+    if not hasattr(expected, "items"):
+        raise ConfigError(f"{expected!r:.80}: give each {kind} by its name, as in {{'name': 'value'}}")
     return [_field_is(part, kind, str(name), value, of) for name, value in expected.items()]
 
 
@@ -208,20 +239,18 @@ def _field_is(part: str, kind: str, name: str, value: Any, of: Callable[[MockCal
             same = len(value) == len(given) and all(map(fits, value, given))
         else:
             same = any(fits(value, one) for one in given)
-        return "" if same else f"{kind} {name} is {_masked(part, name, given)}, not {_masked(part, name, value)}"
+        if same:
+            return ""
+        if is_secret(name):  # rule 4
+            return _HIDDEN.format(f"{kind} {name}")
+        return f"{kind} {name} is {shown(_single(given))}, not {shown(_single(value))}"
 
-    return Condition(part, f"{name}={'' if part == 'headers' else shown(value)}", difference)
+    asked = MASK if is_secret(name) and value is not None else shown(_single(value))
+    return Condition(part, f"header {name}: {asked}" if part == "headers" else f"{name}={asked}", difference)
 
 
-def _masked(part: str, name: str, value: Any) -> str:
-    """Show a value (rule 4)."""
-    if isinstance(value, list | tuple) and len(value) == 1:
-        value = value[0]
-    if isinstance(value, str) and part == "headers":
-        value = redact_headers({name: value})[name]
-    elif isinstance(value, str) and part == "query":
-        value = value if redact_url(f"https://h/?{name}=x").endswith("=x") else "***"
-    return shown(value)
+def _single(value: Any) -> Any:
+    return value[0] if isinstance(value, list | tuple) and len(value) == 1 else value
 
 
 def content_is(expected: Any) -> Condition:
@@ -245,7 +274,7 @@ def json_is(expected: Any) -> Condition:
         try:
             given = call.json()
         except ValueError:
-            return f"the body is no JSON: {shown(call.content)}" if call.content else "there is no body"
+            return "the body is no JSON" if call.content else "there is no body"
         text = unlike(expected, given)
         return f"in the JSON body, {text}" if text else ""
 
@@ -253,7 +282,13 @@ def json_is(expected: Any) -> Condition:
 
 
 def graphql_is(operation: str | None, variables: Mapping[str, Any] | None) -> Condition:
-    """Ask for a GraphQL operation by its name, and for variables (rule 2)."""
+    """Ask for a GraphQL operation by its name, and for variables (rule 2).
+
+    Raises:
+        ConfigError: The variables are no mapping.
+    """
+    if variables is not None and not hasattr(variables, "items"):
+        raise ConfigError(f"variables={variables!r:.80}: give them by their names, as in {{'id': 1}}")
 
     def difference(call: MockCall) -> str:
         operations = call.operations
@@ -267,10 +302,19 @@ def graphql_is(operation: str | None, variables: Mapping[str, Any] | None) -> Co
         names = ", ".join(name or "one without a name" for name, _, _ in operations)
         return f"the operation is {names}, not {operation}"
 
-    return Condition("body", f"graphql {operation or 'any'}", difference)
+    asked = ", ".join(f"{name}={shown(value)}" for name, value in (variables or {}).items())
+    return Condition("body", asked, difference)
 
 
 def predicate(match: Callable[[Any], object]) -> Condition:
-    """Ask a function of the request."""
+    """Ask a function of the request.
+
+    Raises:
+        ConfigError: It is no function.
+    """
+    if not callable(match):
+        raise ConfigError(f"match={match!r:.80}: give a function of the request")
     name = getattr(match, "__name__", repr(match))
-    return Condition("body", name, lambda call: "" if match(call.request) else f"{name}() returned something false")
+    return Condition(
+        "body", f"match={name}", lambda call: "" if match(call.request) else f"match={name} returned something false"
+    )

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from asyncapi.messages.request import Request
     from asyncapi.messages.response import Response
+    from asyncapi.testing.script import Script
     from asyncapi.transports.mock_socket import MockSocket
 
 
@@ -41,6 +42,7 @@ class MockCall:
         path_params: What the route's `{names}` stood for, decoded.
         response: What was replied, or None where it failed.
         error: What it failed with, or None.
+        route: The route that has taken it, or None.
         socket: The WebSocket that was accepted, or None: its `sent` has the client's messages.
         messages: The messages of a gRPC call, serialized, as far as they have come.
         on_assertion: Called with an AssertionError that comes after the response has begun.
@@ -52,6 +54,7 @@ class MockCall:
         self.path_params: dict[str, str] = {}
         self.response: Response | None = None
         self.error: BaseException | None = None
+        self.route: Script | None = None
         self.socket: MockSocket | None = None
         self.messages: list[bytes] = []
         self.on_assertion: Callable[[AssertionError], object] | None = None
@@ -141,8 +144,13 @@ class MockCall:
                 SentFile(part.get_filename(), content, part.get_content_type()),
             )
 
+    @property
+    def line(self) -> str:
+        """What messages call it: its method and URL, secrets masked."""
+        return f"{'WebSocket' if self.is_handshake else self.method} {redact_url(self.request.target)}"
+
     def __repr__(self) -> str:
-        return f"<MockCall {self.method} {redact_url(self.request.target)}>"
+        return f"<MockCall {self.line}>"
 
 
 class Calls:

@@ -1,107 +1,22 @@
-"""One route of a mock: what it takes, the script of its responses, and the calls that it has had."""
+"""One route of a mock over HTTP or a WebSocket: what it takes, responds with, and was sent."""
 
 from __future__ import annotations
 
-from math import inf
 from typing import TYPE_CHECKING, Any, Self, Unpack
 
 from asyncapi.errors import ConfigError
 from asyncapi.testing import matching
-from asyncapi.testing.mock_calls import Calls
+from asyncapi.testing.script import LISTED, Script, counted, first_step
 from asyncapi.testing.steps import Step, failing, scripted
 from asyncapi.transports.mock_socket import MockSocket
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, Callable, Iterable, Mapping
-    from re import Pattern
 
     from asyncapi.testing.matching import Condition
     from asyncapi.testing.mock_calls import MockCall
     from asyncapi.testing.mocked_options import RouteOptions
     from asyncapi.transports.mock_socket import Peer
-
-
-class Script:
-    """What routes of all protocols have in common: the steps of the script, and the calls.
-
-    A call takes the first step that is not used up. A step is for one call where another follows it; the last one is
-    for all that come. `times=` says how many a step is for; when the last one is used up, the next call fails the test.
-    """
-
-    def __init__(self, name: str, conditions: list[Condition], place: str, *, required: bool, handshake: bool) -> None:
-        self.name: str = name
-        self.conditions: list[Condition] = conditions
-        self.place: str = place
-        self.required: bool = required
-        self.handshake: bool = handshake
-        self.calls: Calls = Calls()
-        self._steps: list[Step] = []
-        self._continues = False
-
-    @property
-    def then(self) -> Self:
-        """The same route: the next `reply`, `fail` or `accept` adds a step instead of starting the script anew."""
-        self._continues = True
-        return self
-
-    def add(self, step: Step, times: int | None) -> Self:
-        """Add a step, or start the script anew with it."""
-        if times is not None and (type(times) is not int or times < 1):
-            raise ConfigError(f"times={times!r}: give a number of calls, at least 1")
-        step.times = inf if times is None else times
-        if not self._continues:
-            self._steps = []
-        elif self._steps and self._steps[-1].times == inf:
-            self._steps[-1].times = 1
-        self._continues = False
-        self._steps.append(step)
-        return self
-
-    def next_step(self) -> Step | None:
-        """Take the step of the next call; None where the script is used up."""
-        for step in self._steps:
-            if step.taken < step.times:
-                step.taken += 1
-                return step
-        return None
-
-    def default(self) -> Step:
-        """Return what it does without a script."""
-        raise NotImplementedError
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether nothing says how it responds."""
-        return not self._steps
-
-    @property
-    def called(self) -> bool:
-        """Whether there was a call."""
-        return bool(self.calls)
-
-    @property
-    def call_count(self) -> int:
-        """The number of calls: attempts, retries included."""
-        return len(self.calls)
-
-    def assert_called(self, times: int | None = None) -> None:
-        """Check that there was a call, or exactly so many."""
-        if times is not None and len(self.calls) != times:
-            raise AssertionError(f"{self.name} had {_calls(len(self.calls))}, not {times}")
-        if not self.calls:
-            raise AssertionError(f"{self.name} was not called")
-
-    def assert_called_once(self) -> None:
-        """Check that there was exactly one call."""
-        self.assert_called(1)
-
-    def assert_not_called(self) -> None:
-        """Check that there was no call."""
-        if self.calls:
-            raise AssertionError(f"{self.name} had {_calls(len(self.calls))}, not none: {self.calls.first}")
-
-    def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self.name}, {_calls(len(self.calls))}>"
 
 
 class Route(Script):
@@ -164,9 +79,9 @@ class Route(Script):
 
         Args:
             fault: "refused" (no connection), "dns" (no such host), "tls" (the certificate is not trusted), "connect
-                timeout" and "timeout" (the limit has passed: at once), "dropped" (the connection closes before a
-                response), "truncated" (it closes in the body), or "stalled" (nothing comes until a limit of the client
-                passes: for virtual time); or an exception, or its class.
+                timeout" and "timeout" (the limit has passed: at once), "dropped" and "reset" (the connection closes, or
+                is reset, before a response), "truncated" (it closes in the body), or "stalled" (nothing comes until a
+                limit of the client passes: for virtual time); or an exception, or its class.
             delay: Seconds before it.
             times: For how many calls.
 
@@ -222,21 +137,31 @@ class Route(Script):
 
     def assert_called_once_with(self, **asked: Unpack[RouteOptions]) -> None:
         """Check that there was exactly one call, and what was sent; the options are those of `api_mock.route`."""
+        __tracebackhide__ = True
         self.assert_called_once()
         self.assert_called_with(**asked)
 
     def assert_called_with(self, **asked: Unpack[RouteOptions]) -> None:
         """Check what the newest call sent; the options are those of `api_mock.route`."""
+        __tracebackhide__ = True
         self.assert_called()
-        call = self.calls.last
-        wrong = [text for each in conditions_of(asked) if (text := each.difference(call))]
+        wrong = _wrong(self.calls.last, conditions_of(asked))
         if wrong:
             raise AssertionError(f"the last call of {self.name}: {'; '.join(wrong)}")
 
+    def assert_any_call(self, **asked: Unpack[RouteOptions]) -> None:
+        """Check that one of its calls sent this; the options are those of `api_mock.route`."""
+        __tracebackhide__ = True
+        self.assert_called()
+        conditions = conditions_of(asked)
+        each = [_wrong(call, conditions) for call in self.calls]
+        if all(each):
+            listed = "".join(f"\n  call {number}: {'; '.join(wrong)}" for number, wrong in enumerate(each[:LISTED], 1))
+            raise AssertionError(f"none of the {counted(len(each))} of {self.name} is like that:{listed}")
 
-def first_step(route: Script) -> Step:
-    """Return the first step of a route's script."""
-    return route._steps[0]  # noqa: SLF001 - of its own room
+
+def _wrong(call: MockCall, conditions: list[Condition]) -> list[str]:
+    return [text for each in conditions if (text := each.difference(call))]
 
 
 def conditions_of(asked: RouteOptions) -> list[Condition]:
@@ -248,7 +173,8 @@ def conditions_of(asked: RouteOptions) -> list[Condition]:
     """
     unknown = sorted(set(asked) - _KNOWN)
     if unknown:
-        raise TypeError(f"there is no option {unknown[0]!r}: the options are {', '.join(sorted(_KNOWN))}")
+        hint = _OF_RESPONSES if unknown[0] in _FOR_REPLY else f"the options are {', '.join(sorted(_KNOWN))}"
+        raise TypeError(f"a route has no option {unknown[0]!r}: {hint}")
     found: list[Condition] = []
     if "host" in asked:
         found.append(matching.host_is(asked["host"]))
@@ -265,6 +191,12 @@ def conditions_of(asked: RouteOptions) -> list[Condition]:
     return found
 
 
+_FOR_REPLY = frozenset({
+    "status", "status_code", "text", "body", "payload", "content_type", "delay", "sse", "ndjson", "retry_after",
+    "cut", "trailers", "times", "repeat", "reply", "respond", "return_value", "side_effect", "callback", "exception",
+    "timeout",
+})  # fmt: skip
+_OF_RESPONSES = "what it responds with goes into .reply(...), as in api_mock.get('/users').reply(503)"
 _KNOWN = frozenset({"host", "params", "headers", "json", "data", "files", "content", "match"})
 
 
@@ -272,17 +204,3 @@ def _contents(call: MockCall) -> Any:
     from multidict import MultiDict  # noqa: PLC0415 - rarely needed
 
     return MultiDict((name, file.content) for name, file in call.files.items())
-
-
-def named(method: str | None, url: str | Pattern[str] | None, conditions: list[Condition]) -> str:
-    """Return what messages call a route."""
-    place = matching.shown(url) if url is not None and not isinstance(url, str) else url or "any URL"
-    bodies = [
-        each.asked for each in conditions if each.part in {"body", "query", "headers"} and each.asked not in place
-    ]
-    more = f" ({', '.join(bodies)})" if bodies else ""
-    return f"{method or 'any method'} {place}{more}"
-
-
-def _calls(number: int) -> str:
-    return "1 call" if number == 1 else f"{number} calls"

@@ -13,30 +13,27 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Self
 
 from asyncapi.errors import ConfigError
-from asyncapi.testing import matching
+from asyncapi.messages.response import Response
 from asyncapi.testing.carrying import LOOP_CLOCK, chaotic, received
+from asyncapi.testing.coded_bodies import decoded
+from asyncapi.testing.hosts import hosts_are
 from asyncapi.testing.mock_calls import Calls, MockCall
-from asyncapi.testing.nearest import why_unmatched, why_used_up
+from asyncapi.testing.nearest import MOST_EXPLAINED, UnmatchedCall, message_of, told, why_unmatched, why_used_up
 from asyncapi.testing.route_methods import RouteMethods
 from asyncapi.transports import interception
 from asyncapi.transports.mock import MockTransport
 from asyncapi.transports.mock_socket import MockSocket
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
     from types import TracebackType
 
     from asyncapi.messages.request import Request
-    from asyncapi.messages.response import Response
     from asyncapi.settings import Chaos
-    from asyncapi.testing.matching import Condition
-    from asyncapi.testing.mock_route import Script
+    from asyncapi.testing.hosts import Host
+    from asyncapi.testing.script import Script
+    from asyncapi.transports.interception import Network
     from asyncapi.types import Send, Transport
-
-_LOOPBACK = ("localhost", "127.*", "[::1]", "*.localhost")
-
-
-class UnmatchedCall(AssertionError):
-    """A call that no route takes: the message names the nearest routes and what differs."""
 
 
 class APIMock(RouteMethods):
@@ -62,21 +59,23 @@ class APIMock(RouteMethods):
         self.calls: Calls = Calls()
         self.required: bool = required
         self._routes: list[Script] = []
-        self._open: list[Condition] = []  # the hosts that are not mocked
+        self._open: list[Callable[[Request], bool]] = []  # tell which requests are not mocked
         self._problems: list[AssertionError] = []
         self._chaos: Send | None = None
 
     # --- other settings ----------------------------------------------------------------------------------------
 
-    def pass_through(self, *hosts: str) -> None:
+    def pass_through(self, *hosts: Host) -> None:
         """Let calls to these hosts go to the network, where no route takes them.
 
         Args:
-            hosts: Hosts, perhaps with a port; `*` stands for any text, and "loopback" for this machine. Without any:
-                this machine.
+            hosts: Hosts, perhaps with a port; `*` stands for any text, and "loopback" for this machine; or functions of
+                a request. Without any: this machine.
+
+        Raises:
+            ConfigError: One is no host.
         """
-        for host in hosts or ("loopback",):
-            self._open += map(matching.host_is, _LOOPBACK if host == "loopback" else [host])
+        self._open.append(hosts_are(hosts or ("loopback",)))
 
     def chaos(self, settings: Chaos | str | None) -> None:
         """Have a share of the attempts fail that routes take: a `Chaos`, the name of a preset, or None for none."""
@@ -92,6 +91,22 @@ class APIMock(RouteMethods):
         self._routes.clear()
         self._problems.clear()
         self.calls = Calls()
+
+    @property
+    def routes(self) -> Sequence[Script]:
+        """All routes, in the order of their declaration."""
+        return tuple(self._routes)
+
+    def assert_all_called(self) -> None:
+        """Check that every route was called, those of fixtures too.
+
+        Raises:
+            AssertionError: One was not.
+        """
+        __tracebackhide__ = True
+        idle = [route for route in self._routes if not route.calls]
+        if idle:
+            raise AssertionError(f"api_mock: never called:\n{_names(idle)}")
 
     # --- life --------------------------------------------------------------------------------------------------
 
@@ -115,7 +130,7 @@ class APIMock(RouteMethods):
     @property
     def problems(self) -> list[str]:
         """What went wrong so far: calls that no route took, and AssertionErrors of functions that respond."""
-        return [str(problem) or repr(problem) for problem in self._problems]
+        return [message_of(problem) for problem in self._problems]
 
     def check(self) -> None:
         """Check that routes took all calls, and that those that must be called were; each problem is told once.
@@ -128,33 +143,37 @@ class APIMock(RouteMethods):
         if len(problems) == 1:
             raise problems[0]
         if problems:
-            raise UnmatchedCall("\n".join(str(problem) or repr(problem) for problem in problems))
+            raise UnmatchedCall(told([message_of(problem) for problem in problems]))
         idle = [route for route in self._routes if route.required and not route.calls]
         for route in idle:
             route.required = False
         if idle:
-            names = "\n".join(f"  {route.name}  [{route.place}]" for route in idle)
-            raise AssertionError(f"api_mock: never called, although the test declares it:\n{names}\n{_NOT_REQUIRED}")
+            raise AssertionError(
+                f"api_mock: never called, although the test declares it:\n{_names(idle)}\n{_NOT_REQUIRED}"
+            )
 
     def excuse(self, error: BaseException | None = None) -> list[str]:
         """Drop what `check` would tell, and return the problems but for this error: the test has failed anyway."""
-        told = [str(problem) or repr(problem) for problem in self._problems if problem is not error]
+        others = [message_of(problem) for problem in self._problems if problem is not error]
         self._problems.clear()
         for route in self._routes:
             route.required = False
-        return told
+        return others
 
     # --- what the transports ask -------------------------------------------------------------------------------
 
     def takes(self, request: Request) -> bool:
         """As of an `Interceptor`."""
-        call = MockCall(request, request.content if isinstance(request.content, bytes) else b"")
-        if all(host.difference(call) for host in self._open):
+        if not any(meant(request) for meant in self._open):
             return True
+        call = MockCall(request, request.content if isinstance(request.content, bytes) else b"")
         return self._route_of(call) is not None
 
-    async def send(self, request: Request, network: object = None) -> Response:  # noqa: ARG002 - it needs none
+    async def send(self, request: Request, network: Network | None = None) -> Response:
         """As of an `Interceptor`."""
+        passing = self._passing(request)
+        if passing is not None:
+            return await self._passed(passing, network)
         if request.call.before_write is not None:
             request.call.before_write()
         carrier = MockTransport(self._chaos or self._responded, clock=LOOP_CLOCK)
@@ -163,15 +182,36 @@ class APIMock(RouteMethods):
         finally:
             await carrier.aclose()
 
+    def _passing(self, request: Request) -> MockCall | None:
+        """Return a call that its route lets go to the network."""
+        call = MockCall(request, request.content if isinstance(request.content, bytes) else b"")
+        call.route = self._route_of(call)
+        return call if call.route is not None and call.route.passes else None
+
+    async def _passed(self, call: MockCall, network: Network | None) -> Response:
+        if network is None:
+            raise ConfigError("api_mock.transport has no network to pass through to: leave transport= out")
+        route = call.route
+        if route is not None:
+            route.next_step()
+            route.calls.add(call)
+        self.calls.add(call)
+        try:
+            call.response = await network(None)
+        except BaseException as error:
+            call.error = error
+            raise
+        return call.response
+
     async def _responded(self, request: Request) -> Response:
         call = await received(request)
         route = self._route_of(call)
         if route is None:
-            raise self._noted(UnmatchedCall(why_unmatched(call, self._routes)))
+            raise self._noted(UnmatchedCall(self._why(call)))
         step = route.next_step()
         if step is None and not route.is_empty:
             raise self._noted(UnmatchedCall(why_used_up(call, route)))
-        call.on_assertion = self._noted
+        call.on_assertion, call.route = self._noted, route
         for calls in (route.calls, self.calls):
             calls.add(call)
         try:
@@ -179,6 +219,7 @@ class APIMock(RouteMethods):
             if isinstance(made, MockSocket):
                 call.socket = made
                 made = made.accept(request)
+            made = _readable(made)
         except BaseException as error:
             call.error = error
             if isinstance(error, AssertionError):
@@ -204,10 +245,28 @@ class APIMock(RouteMethods):
                 each.difference(call)
         return found
 
+    def _why(self, call: MockCall) -> str:
+        if len(self._problems) < MOST_EXPLAINED:
+            return why_unmatched(call, self._routes)
+        return f"api_mock: no route takes {call.line}"
+
     def _noted(self, problem: AssertionError) -> AssertionError:
-        if problem not in self._problems:
+        if not any(each is problem for each in self._problems[-MOST_EXPLAINED:]):
             self._problems.append(problem)
         return problem
+
+
+def _readable(response: Response) -> Response:
+    """Decode a body that is coded as its Content-Encoding says, as transports do."""
+    codings = response.headers.getall("Content-Encoding", [])
+    plain = decoded(response.content, codings) if codings and response.open_body is None else None
+    if plain is None:
+        return response
+    return Response(response.status, response.headers, plain, trailers=response.trailers)
+
+
+def _names(routes: Sequence[Script]) -> str:
+    return "\n".join(f"  {route.name}  [{route.place}]" for route in routes)
 
 
 _NOT_REQUIRED = "  (required=False is for what may or may not be called)"

@@ -6,6 +6,8 @@ else waits until a fixture is used.
 
 from __future__ import annotations
 
+import warnings
+from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
@@ -21,7 +23,8 @@ if TYPE_CHECKING:
 _mocks: WeakKeyDictionary[Any, APIMock] = WeakKeyDictionary()  # test -> its mock
 _cassettes: WeakKeyDictionary[Any, Cassette] = WeakKeyDictionary()  # test -> its cassette
 _MARK = (
-    "cassette(path=None, *, mode, mask, keep, ignore, match_on, repeats, only): record calls of APIs, or replay them"
+    "cassette(path=None, *, mode, mask, keep, ignore, match_on, repeats, only, pass_through): record calls of APIs, or "
+    "replay them"
 )
 
 
@@ -84,12 +87,18 @@ def api_mock(request: pytest.FixtureRequest) -> Iterator[APIMock]:
 
 
 @pytest.fixture
-def api_clock() -> Iterator[SystemTime]:
+def api_clock(request: pytest.FixtureRequest) -> Iterator[SystemTime]:
     """Virtual time for asyncapi clients that the code under test makes: `api_clock.run(coroutine)` never waits."""
     from asyncapi.testing.system_time import SystemTime  # noqa: PLC0415 - only for tests that use it
 
     with SystemTime() as time:
         yield time
+    if not time.runs and iscoroutinefunction(getattr(request.node, "obj", None)):
+        warnings.warn(
+            f"{request.node.name}: an async test lives in real time; api_clock.run(...) makes it virtual, in a plain "
+            "test (`def`, not `async def`)",
+            stacklevel=1,
+        )
 
 
 @pytest.hookimpl(hookwrapper=True)
@@ -99,20 +108,48 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, None]:
     if mock is not None:
         mock.required = True  # what the test itself declares has to be called
     outcome = yield
-    if cassette is not None and outcome.excinfo is not None:
+    error = outcome.excinfo[1] if outcome.excinfo is not None else None
+    if cassette is not None and (error is not None or cassette.problems):
         cassette.failed = True
     for name, judge in (("api_mock", mock), ("api_cassette", cassette)):
         if judge is None:
             continue
-        if outcome.excinfo is not None:
-            told = judge.excuse(outcome.excinfo[1])
-            if told:
-                item.add_report_section("call", name, "\n".join(told))
+        if error is not None:
+            _shorten(error)
+            others = judge.excuse(error)
+            if others:
+                item.add_report_section("call", name, _told(others))
         elif hasattr(outcome, "force_exception"):  # pluggy 1.1; before, the teardown of the fixture tells
-            if cassette is not None and cassette.problems:
-                cassette.failed = True
-            try:
-                judge.check()
-            except AssertionError as error:
-                outcome.force_exception(error)
+            failure = _failure(judge)
+            if failure is not None:
+                outcome.force_exception(failure)
                 judge.excuse()
+
+
+def _failure(judge: APIMock | Cassette) -> BaseException | None:
+    """Return what fails a test that has passed: a message alone, where no line of the test has raised it."""
+    from asyncapi.testing.nearest import UnmatchedCall, message_of  # noqa: PLC0415 - only where a test uses it
+    from asyncapi.testing.traces import origin  # noqa: PLC0415
+
+    try:
+        judge.check()
+    except AssertionError as error:
+        if isinstance(error, UnmatchedCall) or not origin(error):
+            return pytest.fail.Exception(message_of(error), pytrace=False)
+        return error
+    return None
+
+
+def _shorten(error: BaseException) -> None:
+    """End the traceback of a call without a route where the test, or the code under test, has made the call."""
+    from asyncapi.testing.nearest import UnmatchedCall  # noqa: PLC0415 - only where a test uses it
+    from asyncapi.testing.traces import shorten  # noqa: PLC0415
+
+    if isinstance(error, UnmatchedCall):
+        shorten(error)
+
+
+def _told(others: list[str]) -> str:
+    from asyncapi.testing.nearest import told  # noqa: PLC0415 - only where a test uses it
+
+    return told(others)

@@ -9,6 +9,8 @@ from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from multidict import CIMultiDict
+
 from asyncapi.errors import ConfigError
 from asyncapi.messages.open_body import NO_TRAILERS
 from asyncapi.messages.response import Response
@@ -36,12 +38,12 @@ def reply(
         headers: Response headers.
         trailers: Trailer fields, which a streamed response has from the end of its body on.
     """
-    fields = dict(headers or {})
+    fields = CIMultiDict(headers or {})
     if json is not None:
         from pydantic_core import to_json  # noqa: PLC0415 - it takes long
 
         content = to_json(json)
-        if not any(name.lower() == "content-type" for name in fields):
+        if "Content-Type" not in fields:
             fields["Content-Type"] = "application/json"
     if isinstance(content, bytes):
         return Response(status, fields, content, trailers=trailers)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, Unpack
 
 from asyncapi.testing import matching
-from asyncapi.testing.mock_route import Route, Script, conditions_of, named
+from asyncapi.testing.mock_route import Route, conditions_of
+from asyncapi.testing.nearest import named
 from asyncapi.testing.rpc_route import RPCRoute
+from asyncapi.testing.script import Script
+from asyncapi.testing.traces import is_ours, place_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -139,9 +141,11 @@ class RouteMethods:
         self, kind: type[S], method: str | None, url: URLPattern, conditions: list[Condition], asked: RouteOptions,
         required: bool | None, *, handshake: bool = False,
     ) -> S:  # fmt: skip
-        more = [*conditions, *([] if url is None else matching.url_is(url)), *conditions_of(asked)]
+        more = conditions_of(asked)
+        shown = [each for each in conditions if each.part != "method"] + more
+        every = [*conditions, *([] if url is None else matching.url_is(url)), *more]
         must = self.required if required is None else required
-        route = kind(named(method, url, more), more, _caller(), required=must, handshake=handshake)
+        route = kind(named(method, url, shown), every, _caller(), required=must, handshake=handshake)
         self._routes.append(route)
         return route
 
@@ -149,6 +153,6 @@ class RouteMethods:
 def _caller() -> str:
     """Where the test declares a route: the first frame outside of this package."""
     frame = sys._getframe(1)  # noqa: SLF001 - as `inspect.stack` does, without reading sources
-    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("asyncapi.testing"):
+    while frame.f_back is not None and is_ours(frame):
         frame = frame.f_back
-    return f"{Path(frame.f_code.co_filename).name}:{frame.f_lineno}"
+    return place_of(frame)

@@ -20,8 +20,8 @@ from asyncapi.errors import ConfigError, RPCError
 from asyncapi.messages.code import Code
 from asyncapi.messages.open_body import release_at_end
 from asyncapi.testing import matching, rpc_wire
-from asyncapi.testing.mock_route import Script, first_step
 from asyncapi.testing.rpc_wire import Ended
+from asyncapi.testing.script import Script, first_step
 from asyncapi.testing.steps import FAULTS, Step, failing
 
 if TYPE_CHECKING:

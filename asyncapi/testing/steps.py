@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 from asyncapi.errors import ConfigError, ConnectError, ProtocolError, RequestTimeout, TLSError
 from asyncapi.messages.response import Response
 from asyncapi.testing.replies import reply
+from asyncapi.testing.reply_parts import body, broken, cut_off, fields_of, number
 from asyncapi.transports.mock_socket import MockSocket
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Mapping
+    from collections.abc import Awaitable, Callable, Iterable, Mapping
 
     from asyncapi.messages.request import Request
     from asyncapi.testing.mock_calls import MockCall
@@ -28,6 +29,7 @@ _FAULTS: dict[str, Callable[[Request], Exception]] = {
     "connect timeout": lambda request: RequestTimeout("mock: no connection in time", phase="connect", request=request),
     "timeout": lambda request: RequestTimeout("mock: no response in time", phase="headers", request=request),
     "dropped": lambda request: ProtocolError("mock: the connection was closed before a response came", request=request),
+    "reset": lambda request: ProtocolError("mock: the connection was reset by the peer", request=request),
 }
 FAULTS: tuple[str, ...] = (*_FAULTS, "truncated", "stalled")
 """The faults by name, as `Route.fail` describes them."""
@@ -48,6 +50,14 @@ class Step:
     times: float = inf
     delay: float = 0.0
     taken: int = 0
+
+    def __post_init__(self) -> None:
+        """Check the delay.
+
+        Raises:
+            ConfigError: It is none.
+        """
+        number("delay", self.delay)
 
     async def respond(self, call: MockCall) -> Made:
         """Make the response of a call, or raise the fault."""
@@ -85,19 +95,35 @@ def scripted(
         return _given(first)
     if not 200 <= first <= 599:  # noqa: PLR2004 - final statuses, RFC 9110 section 15
         raise ConfigError(f"reply({first}): give a status from 200 to 599")
-    fields = dict(headers or {})
+    fields = fields_of(headers)
     if retry_after is not None:
-        fields["Retry-After"] = f"{retry_after:g}"
-    kind, pieces = _body(content, text, sse, ndjson)
-    if kind and not any(name.lower() == "content-type" for name in fields):
-        fields["Content-Type"] = kind
+        fields["Retry-After"] = f"{number('retry_after', retry_after):g}"
+    kind, pieces = body(content, text, sse, ndjson)
+    if kind:
+        fields.setdefault("Content-Type", kind)
 
-    def make(_: MockCall) -> Response:
-        body = pieces() if callable(pieces) else pieces
-        made = reply(first, json=json, content=body, headers=fields, trailers=trailers)
-        return made if cut is None else reply(first, content=_cut(made, cut), headers=dict(made.headers))
+    def make(_: object = None) -> Response:
+        whole = pieces() if callable(pieces) else pieces
+        made = reply(first, json=json, content=whole, headers=fields, trailers=trailers)
+        return made if cut is None else reply(first, content=cut_off(made, cut), headers=made.headers)
 
+    if not callable(pieces):
+        _try(make)
     return make
+
+
+def _try(make: Callable[[], object]) -> None:
+    """Find out where it is written what makes no sense, and not when a call comes.
+
+    Raises:
+        ConfigError: That.
+    """
+    try:
+        make()
+    except ConfigError:
+        raise
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"reply(json=...): no JSON can be made of it: {error}") from error
 
 
 def _given(first: Any) -> Callable[[MockCall], Made | Awaitable[Made]]:
@@ -121,9 +147,12 @@ async def _called(function: Callable[..., Any], call: MockCall) -> Made:
     parts: dict[str, Any] = {name: value for name, value in call.path_params.items() if name in named}
     if "call" in named and len(named) > 1:
         parts["call"] = call
-    made = function(call.request, **parts)
-    if inspect.isawaitable(made):
-        made = await made
+    try:
+        made = function(*_request_for(function, named, call, parts), **parts)
+        if inspect.isawaitable(made):
+            made = await made
+    except OSError as error:
+        raise _translated(error, call.request) from error
     if isinstance(made, Response | MockSocket):
         return made
     if isinstance(made, dict | list) or hasattr(made, "model_dump"):
@@ -134,6 +163,22 @@ async def _called(function: Callable[..., Any], call: MockCall) -> Made:
     )
 
 
+def _request_for(
+    function: Callable[..., Any], named: Mapping[str, inspect.Parameter], call: MockCall, parts: Mapping[str, Any]
+) -> tuple[Request, ...]:
+    """Return what a function gets by position: the request, unless it takes nothing."""
+    free = [each for each in named.values() if each.name not in parts]
+    missing = [each.name for each in free[1:] if each.default is each.empty and each.kind in _SINGLE]
+    if missing:
+        known = ", ".join([*call.path_params, "call"])
+        name = getattr(function, "__name__", "the function")
+        raise ConfigError(f"{name}() wants {', '.join(missing)}: a function gets the request, and may name {known}")
+    return (call.request,) if free else ()
+
+
+_SINGLE = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+
+
 def failing(what: Any) -> Callable[[MockCall], Made | Awaitable[Made]]:
     """Return what raises a fault: one of `FAULTS`, an exception, or its class.
 
@@ -141,10 +186,11 @@ def failing(what: Any) -> Callable[[MockCall], Made | Awaitable[Made]]:
         ConfigError: There is no such fault.
     """
     if isinstance(what, str):
+        what = " ".join(what.lower().replace("-", " ").replace("_", " ").split())
         if what == "stalled":
             return _stalled
         if what == "truncated":
-            return lambda _: reply(content=_broken(b'{"', "2"), headers={"Content-Type": "application/json"})
+            return lambda _: reply(content=broken(b'{"', "2"), headers={"Content-Type": "application/json"})
         if what not in _FAULTS:
             raise ConfigError(f"fail({what!r}): the faults are {', '.join(map(repr, FAULTS))}; or give an exception")
         return lambda call: _raise(_FAULTS[what](call.request))
@@ -152,6 +198,10 @@ def failing(what: Any) -> Callable[[MockCall], Made | Awaitable[Made]]:
         return lambda call: _raise(_translated(what(), call.request))
     if isinstance(what, BaseException):
         return lambda call: _raise(_translated(what, call.request))
+    if type(what) is int:
+        raise ConfigError(
+            f"fail({what}): a status goes into reply({what}); fail() is for what fails without a response"
+        )
     raise ConfigError(f"fail({what!r:.60}): give the name of a fault, or an exception")
 
 
@@ -175,63 +225,3 @@ async def _stalled(_: MockCall) -> Made:
     """Respond never: the limit of the attempt, or the deadline, ends it."""
     await asyncio.get_running_loop().create_future()
     raise AssertionError
-
-
-def _body(
-    content: Any, text: str | None, sse: Iterable[Any] | None, ndjson: Iterable[Any] | None
-) -> tuple[str, bytes | Callable[[], AsyncIterable[bytes]]]:
-    """Return the Content-Type of a body ("" for none), and its bytes, or what makes its pieces for each call."""
-    if text is not None:
-        return "text/plain; charset=utf-8", text.encode()
-    if sse is not None:
-        events = [_event(each) for each in sse]
-        return "text/event-stream", lambda: _each(events)
-    if ndjson is not None:
-        lines = [_json(each) + b"\n" for each in ndjson]
-        return "application/x-ndjson", lambda: _each(lines)
-    if content is None:
-        return "", b""
-    if isinstance(content, bytes):
-        return "", content
-    if isinstance(content, list | tuple) and all(isinstance(piece, bytes) for piece in content):
-        return "", lambda: _each(content)
-    if callable(content):
-        return "", content
-    raise ConfigError(
-        f"reply(content={content!r:.60}): give bytes, a list of pieces, or a function that returns an async iterator"
-    )
-
-
-async def _each(pieces: Iterable[bytes]) -> AsyncIterator[bytes]:
-    for piece in pieces:
-        yield piece
-
-
-def _json(data: Any) -> bytes:
-    from pydantic_core import to_json  # noqa: PLC0415 - it takes long
-
-    return to_json(data)
-
-
-def _event(event: Any) -> bytes:
-    """Write a server-sent event: a text, or fields (`data` is JSON where it is no text)."""
-    fields = dict(event) if isinstance(event, dict) and "data" in event else {"data": event}
-    data = fields.pop("data")
-    text = data if isinstance(data, str) else _json(data).decode()
-    lines = [f"{name}: {value}" for name, value in fields.items()]
-    return ("\n".join([*lines, *(f"data: {line}" for line in text.split("\n"))]) + "\n\n").encode()
-
-
-async def _broken(content: bytes, promised: str) -> AsyncIterator[bytes]:
-    if content:
-        yield content
-    raise ProtocolError(f"mock: the connection was closed after {promised} bytes of the response body")
-
-
-def _cut(response: Response, cut: int) -> AsyncIterator[bytes]:
-    """Break a body off after this many bytes."""
-    if response.open_body is not None:
-        raise ConfigError("reply(cut=...): a stream is cut by an error that its source raises")
-    if not 0 <= cut < len(response.content):
-        raise ConfigError(f"reply(cut={cut}): the body has {len(response.content)} bytes; cut it before its end")
-    return _broken(response.content[:cut], f"{cut} of {len(response.content)}")

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import time
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from asyncapi.clock import SYSTEM
-from asyncapi.testing.virtual_time import VirtualTimeLoop
+from asyncapi.testing.virtual_time import VirtualTimeLoop, check_free
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -25,18 +26,30 @@ class SystemTime:
             assert api_clock.elapsed >= 0.0                 # virtual seconds: the test itself took no time
 
     It is for clients that are made inside `run`: one that was made before may hold on to the real time. A blocking
-    client has a thread, and real time.
+    client has a thread, and real time. Random draws (of jitter, for one) are the same in every run.
+
+    Args:
+        seed: The seed of the random draws.
 
     Attributes:
         elapsed: The virtual seconds of all `run`s so far.
+        runs: How many there were.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, seed: int = 0) -> None:
         self.elapsed: float = 0.0
-        self._kept: tuple[Callable[[], float], Callable[[], float]] | None = None
+        self.runs: int = 0
+        self._draw = random.Random(seed).random
+        self._kept: tuple[Callable[[], float], ...] | None = None
 
     def run(self, scenario: Coroutine[Any, Any, T]) -> T:
-        """Run a coroutine in virtual time and return its result."""
+        """Run a coroutine in virtual time and return its result.
+
+        Raises:
+            ConfigError: An event loop runs already, in whose time the caller lives.
+        """
+        check_free(scenario)
+        self.runs += 1
         with asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
             try:
                 return runner.run(scenario)
@@ -45,13 +58,16 @@ class SystemTime:
 
     def __enter__(self) -> Self:
         clock: Any = SYSTEM  # the one seam for time
-        self._kept = clock.now, clock.wall
-        clock.now, clock.wall = _now, _wall
+        self._kept = clock.now, clock.wall, clock.random
+        clock.now, clock.wall, clock.random = _now, _wall, self._random
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         clock: Any = SYSTEM
-        clock.now, clock.wall = self._kept or (time.monotonic, time.time)
+        clock.now, clock.wall, clock.random = self._kept or (time.monotonic, time.time, random.random)
+
+    def _random(self) -> float:
+        return random.random() if _virtual() is None else self._draw()
 
 
 def _virtual() -> VirtualTimeLoop | None:

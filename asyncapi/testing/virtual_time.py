@@ -9,6 +9,8 @@ from heapq import heappush
 from math import inf, nextafter
 from typing import TYPE_CHECKING, Any, TypeVar, TypeVarTuple, Unpack
 
+from asyncapi.errors import ConfigError
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
     from contextvars import Context
@@ -122,6 +124,30 @@ class FakeClock:
 
 
 def run(scenario: Coroutine[Any, Any, T]) -> T:
-    """Run a coroutine in virtual time and return its result."""
+    """Run a coroutine in virtual time and return its result.
+
+    Raises:
+        ConfigError: An event loop runs already, in whose time the caller lives.
+    """
+    check_free(scenario)
     with asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
         return runner.run(scenario)
+
+
+def check_free(scenario: Coroutine[Any, Any, Any]) -> None:
+    """Check that a coroutine may be run here.
+
+    Raises:
+        ConfigError: It is none, or an event loop runs already.
+    """
+    if not asyncio.iscoroutine(scenario):
+        raise ConfigError(f"run({scenario!r:.80}): give a coroutine, as in run(my_program())")
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return
+    scenario.close()
+    raise ConfigError(
+        "run(...) has an event loop of its own, in virtual time, and one runs already: make the test a plain function, "
+        "`def test_...`, not `async def`"
+    )

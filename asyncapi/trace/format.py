@@ -6,21 +6,29 @@ stay as they are, so that old traces can be read; a key that was added later is 
 
 from __future__ import annotations
 
+import gzip
 import json
 import re
 import warnings
+import zlib
 from dataclasses import asdict, dataclass, field
+from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import IO, TYPE_CHECKING, Any, Literal
 
 from asyncapi.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 Event = Literal["started", "cancelled", "closed"]
 
 _ADDED = {"unprocessed": False, "trailers": {}, "meaning": {}, "idempotent": None}  # later, with what says nothing
+_KINDS = {"epoch": False, "call": False, "met": False, "draw": False, "decided": True}  # of lines: are they decisions?
+_OTHER_LINES = tuple(f'["{kind}", ' for kind, decided in _KINDS.items() if not decided)  # as `save` writes them
+_CALL = '["call", '
+_LONGEST_LINE = 64 * 1024 * 1024  # bytes
+_NOW_AND_THEN = 4096  # lines
 _NUMBER = re.compile(r"\d+(\.\d+)?(e-?\d+)?")
 
 
@@ -169,7 +177,7 @@ class Trace:
 
     @classmethod
     def load(cls, path: str | Path) -> Trace:
-        """Read a trace from a file.
+        """Read a trace from a file, which may be compressed with gzip.
 
         Raises:
             ConfigError: The file is not a trace.
@@ -182,13 +190,79 @@ class Trace:
             "draw": trace.draws.append,
             "decided": trace.decisions.append,
         }
-        for number, line in enumerate(Path(path).read_text(encoding="utf-8").splitlines(), 1):
+        for number, line in _lines(Path(path), str(path)):
             try:
                 kind, row = json.loads(line)
                 take[kind](row)
             except (ValueError, TypeError, KeyError, RecursionError):
-                raise ConfigError(f"{path}:{number}: not a line of a trace") from None
+                raise _not_a_line(str(path), number, line) from None
         return trace
+
+
+def decisions_of(
+    path: str | Path, *, name: str = "", read: Callable[[int], object] = lambda _: None
+) -> Iterator[list[Any]]:
+    """Read the decisions of a saved trace, one call after the other: it may be larger than memory.
+
+    Args:
+        path: The file; it may be compressed with gzip.
+        name: What errors call it; by default its path.
+        read: Called with the number of the line, now and then.
+
+    Raises:
+        ConfigError: The file is not a trace.
+    """
+    name, number, calls, decided = name or str(path), 0, 0, 0
+    for number, line in _lines(Path(path), name):
+        if not number % _NOW_AND_THEN:
+            read(number)
+        if line.startswith(_OTHER_LINES) and line.endswith("]\n"):
+            calls += line.startswith(_CALL)
+            continue
+        try:
+            kind, row = json.loads(line)
+            is_decided = _KINDS[kind]
+        except (ValueError, TypeError, KeyError, RecursionError):
+            raise _not_a_line(name, number, line) from None
+        if is_decided:
+            decided += 1
+            yield row
+        else:
+            calls += kind == "call"
+    if not number:
+        raise ConfigError(f"{name}: the file is empty")
+    if decided < calls:
+        raise ConfigError(f"{name}: the file is cut off: it has {calls:,} calls, and the decisions of {decided:,}")
+
+
+def _lines(path: Path, name: str) -> Iterator[tuple[int, str]]:
+    """Read the lines of a file, which may be compressed with gzip (RFC 1952).
+
+    Raises:
+        ConfigError: It is no text, or it is cut off.
+        OSError: It can't be read.
+    """
+    with path.open("rb") as file:
+        packed = file.peek(2).startswith(b"\x1f\x8b")
+        lines: IO[bytes] = gzip.GzipFile(fileobj=file) if packed else file
+        try:
+            for number in count(1):
+                line = lines.readline(_LONGEST_LINE)
+                if not line:
+                    return
+                if len(line) == _LONGEST_LINE:
+                    raise ConfigError(f"{name}:{number}: not a line of a trace: it is longer than 64 MiB")
+                yield number, line.decode()
+        except UnicodeDecodeError:
+            raise ConfigError(f"{name}: not a trace: it is no UTF-8 text") from None
+        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+            raise ConfigError(f"{name}: the gzip file is not whole: {error}") from None
+
+
+def _not_a_line(name: str, number: int, line: str) -> ConfigError:
+    if line.startswith("[") and not line.endswith("\n"):
+        return ConfigError(f"{name}:{number}: the file is cut off in this line: it is not the whole trace")
+    return ConfigError(f"{name}:{number}: not a line of a trace")
 
 
 def _without_empty(row: dict[str, Any]) -> dict[str, Any]:

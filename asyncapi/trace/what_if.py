@@ -3,41 +3,33 @@
 Rules:
 1. The trace needs the decisions of a learned policy (`Retry(policy=Learned())`), which tries each wait now and then,
    and records how likely it was to. Of any trace it can be said what no retries at all would have led to.
-2. A call has failed if it ended without a response below 400; one with a fallback's response has, too.
-3. Calls that their callers cancelled are left out.
-4. Calls are taken as independent of each other, and the load of another policy as no different: one that sends much
-   more than the recorded one may do worse than estimated.
+2. Calls are taken as independent of each other, and the load of another policy as no different: one that sends much
+   more than the recorded one may do worse than estimated. Its retry budget is not taken into account.
+3. A wait of another policy stands for the recorded wait that is nearest to it (policies.py).
+4. Calls are read one by one, and twice: a trace may be larger than memory.
 """
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
+from math import ceil
 from typing import TYPE_CHECKING, Any
 
 from asyncapi.errors import ConfigError
-from asyncapi.sansio.failures.learned import LONGEST, WAITS, propensities
-from asyncapi.sansio.failures.off_policy import (
-    MOST_UNCOVERED,
-    NEEDED,
-    Decision,
-    Episode,
-    Evaluation,
-    Figure,
-    evaluate,
-    logged,
-)
+from asyncapi.sansio.failures.learned import LONGEST, WAITS
+from asyncapi.sansio.failures.off_policy import MOST_UNCOVERED, NEEDED, Estimate, Evaluation, Figure, Logged
+from asyncapi.sansio.failures.outcomes import Outcomes
+from asyncapi.trace.episodes import episodes
 from asyncapi.trace.policies import policy_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
+    from asyncapi.sansio.failures.outcomes import Episode
     from asyncapi.trace.format import Trace
     from asyncapi.trace.policies import Spec
 
 _MIDDLES = tuple((shortest + longest) / 2 for shortest, longest in zip(WAITS, LONGEST, strict=True))
-_WAITED = re.compile(r"retried after ([0-9.]+(?:e[-+]?\d+)?) s(?: \((backoff|wait strategy))?")
-_DRAWN = frozenset({"backoff", "wait strategy"})  # another policy would have waited otherwise; others: as a server asks
 _CERTAIN = 1.0 - 1e-9
 
 
@@ -50,7 +42,9 @@ class WhatIf:
         evaluation: The estimate with its intervals; None where the trace can't tell.
         why_not: Why the trace can't tell; "".
         calls: The calls that count.
-        failing: Those whose first attempt failed.
+        failing: Those with a failed attempt.
+        held: Those that waited until their host accepted connections (`Learned(hold=True)`). Without that they would
+            have been refused, most likely: so the lower end of an interval counts them as good, the estimate as failed.
     """
 
     policy: str
@@ -58,10 +52,12 @@ class WhatIf:
     why_not: str
     calls: int
     failing: int
+    held: int = 0
 
     def as_dict(self) -> dict[str, Any]:
         """Return it as plain data."""
         told: dict[str, Any] = {"policy": self.policy, "calls": self.calls, "failing": self.failing}
+        told["held"] = self.held
         evaluation = self.evaluation
         told["tells"] = evaluation is not None
         if evaluation is None:
@@ -82,109 +78,97 @@ def what_if(trace: Trace, *policies: str) -> list[WhatIf]:
     Raises:
         ConfigError: A policy makes no sense, or the trace has no decisions that can be read.
     """
-    specs = [(text, policy_of(text)) for text in policies]
-    episodes = _episodes(trace)
-    if not episodes:
-        raise ConfigError("the trace has no calls that ended: record some with asyncapi.trace.Recorder")
-    failing = sum(bool(each.decisions) for each in episodes)
-    found = [WhatIf("recorded", logged(episodes), "", len(episodes), failing)]
-    for text, spec in specs:
-        if spec is None:
-            found.append(WhatIf(text, found[0].evaluation, "", len(episodes), failing))
-            continue
-        evaluation = evaluate(episodes, spec, _MIDDLES)
-        why = _why_not(episodes, spec, evaluation)
-        found.append(WhatIf(text, None if why else evaluation, why, len(episodes), failing))
-    return found
+    return estimates(lambda: trace.decisions, policies)
 
 
-def _why_not(episodes: Sequence[Episode], policy: Spec, evaluation: Evaluation) -> str:
-    """Say why the trace can't tell; "" where it can."""
-    decided = [each for episode in episodes for each in episode.decisions if each.chances]
-    drawn = any(each.unknown for episode in episodes for each in episode.decisions)
-    failing = sum(bool(each.decisions) for each in episodes)
-    if policy.attempts == 1 or not failing:
-        return ""
-    if not decided and not drawn:
-        return ""
-    if not decided:
-        return "no decision in the trace says how likely it was: record with Retry(policy=Learned())"
-    if all(max(each.chances, default=1.0) >= _CERTAIN or not sum(each.chances) for each in decided):
-        return "the recorded policy never tries another wait (explore=0): what else would have come of it is unknown"
-    if evaluation.uncovered > MOST_UNCOVERED:
-        longest = max(len(each.chances) for each in decided)
-        return (
-            f"in {evaluation.uncovered:.0%} of the calls with a failure the policy waits longer than the "
-            f"{LONGEST[longest - 1]:g} s that were tried, or makes more attempts"
-        )
-    if evaluation.effective < NEEDED:
-        return (
-            f"too few calls did what the policy does: {failing:,} calls with a failure are worth "
-            f"{evaluation.effective:.0f}, and {NEEDED:.0f} are needed; record more, or with a larger explore="
-        )
-    return ""
+def estimates(decisions: Callable[[], Iterable[Sequence[Any]]], policies: Sequence[str]) -> list[WhatIf]:
+    """Do what `what_if` does, with decisions that are read once more at each call.
 
-
-def _episodes(trace: Trace) -> list[Episode]:
-    """Read the decisions of a trace.
+    Args:
+        decisions: Begins to read the decisions of a trace (`Trace.decisions`).
+        policies: As in `what_if`.
 
     Raises:
-        ConfigError: They can't be read.
+        ConfigError: As in `what_if`.
     """
-    found: list[Episode] = []
-    for number, steps in enumerate(trace.decisions, 1):
-        try:
-            episode = _episode(steps)
-        except (TypeError, ValueError, KeyError, IndexError, AttributeError, ZeroDivisionError):
-            raise ConfigError(
-                f"the decisions of call {number} can't be read: is the trace one of this version?"
-            ) from None
-        if episode is not None:
-            found.append(episode)
+    specs = [(text, policy_of(text)) for text in policies]
+    survey, outcomes = _Survey(), Outcomes()
+    for number, episode in enumerate(episodes(decisions())):
+        survey.add(episode)
+        outcomes.add(number, episode)
+    if not survey.calls:
+        raise ConfigError("the trace has no calls that ended: record some with asyncapi.trace.Recorder")
+    recorded = Logged()
+    asked = [(text, spec, None if spec is None else Estimate(spec, _MIDDLES, outcomes)) for text, spec in specs]
+    for number, episode in enumerate(episodes(decisions())):
+        recorded.add(episode)
+        for _, _, estimate in asked:
+            if estimate is not None:
+                estimate.add(number, episode)
+    found = [survey.told("recorded", recorded.evaluation(), "")]
+    for text, spec, estimate in asked:
+        evaluation = found[0].evaluation if estimate is None else estimate.evaluation()
+        why = "" if spec is None or evaluation is None else _why_not(survey, spec, evaluation)
+        found.append(survey.told(text, None if why else evaluation, why))
     return found
 
 
-def _episode(steps: Sequence[Any]) -> Episode | None:
-    """Read one call; None for one that doesn't count (rule 3)."""
-    *attempts, end = steps
-    if end == "cancelled" or not attempts:
-        return None
-    then = str(attempts[-1][3])
-    episode = Episode([], _failed(str(end)), len(attempts), spent="attempts made" in then)
-    for place, step in enumerate(attempts, 1):
-        said, last, retry = str(step[3]), place == len(attempts), len(episode.decisions) + 1
-        learned = step[6].get("learned") if len(step) > 6 else None  # noqa: PLR2004 - the number of what else a step has
-        if learned is not None:
-            episode.decisions.append(_decision(learned, retry))
-        elif last and episode.failed and said.startswith("gave up"):
-            episode.decisions.append(Decision("", retry, stopped=not episode.spent))
-        elif not last and (waited := _WAITED.match(said)):
-            episode.decisions.append(Decision("", retry, wait=float(waited[1]), unknown=waited[2] in _DRAWN))
-        elif not last:
-            episode.others += 1
-    return episode
+class _Survey:
+    """What there is in the calls of a trace."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+        self.failing = 0  # those with a failed attempt
+        self.held = 0  # those that waited for their host
+        self.decided = False  # whether a decision says how likely it was
+        self.explored = False  # whether one could have been another
+        self.drawn = False  # whether a policy has drawn a wait and doesn't say how likely it was
+        self.longest = 0  # the number of waits that were tried
+
+    def add(self, episode: Episode) -> None:
+        """Take in a call."""
+        self.calls += 1
+        held = False
+        for each in episode.decisions:
+            held = held or each.held
+            self.drawn = self.drawn or each.unknown
+            if each.chances:
+                self.decided = True
+                self.explored = self.explored or (sum(each.chances) > 0 and max(each.chances) < _CERTAIN)
+                self.longest = max(self.longest, len(each.chances))
+        self.held += held
+        self.failing += any(not each.held for each in episode.decisions)
+
+    def told(self, policy: str, evaluation: Evaluation | None, why: str) -> WhatIf:
+        """What a policy comes to in these calls."""
+        return WhatIf(policy, evaluation, why, self.calls, self.failing, self.held)
 
 
-def _failed(end: str) -> bool:
-    """Whether a call has failed (rule 2)."""
-    status = end.partition(",")[0]
-    return not (status.isdecimal() and int(status) < 400) or ", degraded: " in end  # noqa: PLR2004 - where errors begin
-
-
-def _decision(told: dict[str, Any], retry: int) -> Decision:
-    arm, allowed, best, propensity = told["arm"], int(told["arms"]), told["best"], float(told["propensity"])
-    if not 0 <= allowed <= len(WAITS) or not 0 < propensity <= 1 or not (arm is None or 0 <= arm < allowed):
-        raise ValueError
-    if not allowed:
-        explore = 0.0
-    elif arm != best:
-        explore = propensity * allowed
-    elif best is None:
-        explore = 1.0 - propensity
-    else:
-        explore = 0.0 if allowed == 1 else (1.0 - propensity) / (1.0 - 1.0 / allowed)
-    chances = propensities(allowed, best, min(1.0, explore))[:-1]
-    wait = 0.0 if told["wait"] is None else float(told["wait"])
-    return Decision(
-        f"{told['route']} {told['kind']}", retry, arm, chances, wait, stopped=bool(told["overruled"]) or not allowed
-    )
+def _why_not(survey: _Survey, policy: Spec, evaluation: Evaluation) -> str:
+    """Say why the trace can't tell; "" where it can."""
+    if policy.attempts == 1 or not evaluation.failing:
+        return ""
+    uncovered = evaluation.uncovered > MOST_UNCOVERED
+    if uncovered and survey.held > MOST_UNCOVERED * evaluation.failing:
+        return (
+            f"{survey.held:,} calls waited until their host accepted connections, and what other retries would have "
+            "met meanwhile is unknown: record with Learned(hold=False)"
+        )
+    if not survey.decided:
+        unknown = "no decision in the trace says how likely it was: record with Retry(policy=Learned())"
+        return unknown if uncovered else ""
+    if not survey.explored:
+        return "the recorded policy never tries another wait (explore=0): what else would have come of it is unknown"
+    if uncovered:
+        return (
+            f"in {evaluation.uncovered:.0%} of the calls with a failure the policy waits longer than the "
+            f"{LONGEST[survey.longest - 1]:g} s that were tried, or makes more attempts"
+        )
+    if evaluation.effective < NEEDED:
+        worth = evaluation.effective
+        more = "more" if worth < 1 else f"some {ceil(NEEDED / worth)} times as many calls"
+        return (
+            f"too few calls did what the policy does: {evaluation.failing:,} calls with a failure are worth "
+            f"{worth:.0f}, and {NEEDED:.0f} are needed; record {more}, or with a larger explore="
+        )
+    return ""

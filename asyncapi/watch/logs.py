@@ -64,6 +64,7 @@ class Logs:
         if self._log.isEnabledFor(level):
             queued = sum(attempt.queued for attempt in record.attempts)
             fields = {"attempts": len(record.attempts), "queued": queued, "degraded": record.degraded}
+            fields["background"] = record.background
             self._write(level, "call", record, {"host": record.host, "route": token, **fields})
 
     def _write(self, level: int, kind: str, record: Attempt | Finished, fields: dict[str, Any]) -> None:

@@ -15,7 +15,7 @@ from .learning import measure
 from .troubles import HANGS, TROUBLES, Answer, Asked, Trouble, World
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
 VALUE = [Fallback(value={"items": []})]
 TUNED = Retry(6, base=1.0, budget=Budget(1.0))
@@ -34,8 +34,8 @@ def _hangs(world: World, asked: Asked) -> Answer:
     return (HANGS, 0.0, {}) if 30 <= asked.now < 60 else world.up()
 
 
-def _some_hang(world: World, asked: Asked) -> Answer:
-    return (HANGS, 0.0, {}) if 30 <= asked.now < 90 and world.chance(0.3) else world.up()
+def _some_hang(share: float) -> Callable[[World, Asked], Answer]:
+    return lambda world, asked: (HANGS, 0.0, {}) if 30 <= asked.now < 90 and world.chance(share) else world.up()
 
 
 def _slow(world: World, asked: Asked) -> Answer:
@@ -54,7 +54,11 @@ SCENARIOS = {
     **{name: TROUBLES[name] for name in ("healthy", "blips", "restarts", "brownouts", "poison", "locks", "rolling")},
     **{name: TROUBLES[name] for name in ("broken", "outage", "hang", "spikes", "short deadlines")},
     "hangs": Trouble("No response at all for 30 s", _hangs),
-    "some hang": Trouble("30 % get no response for a minute", _some_hang),
+    "some hang": Trouble("30 % get no response for a minute", _some_hang(0.3)),
+    "many hang": Trouble("45 % get no response for a minute", _some_hang(0.45)),
+    "short brownouts": replace(TROUBLES["brownouts"], title="Brown-outs, deadlines of 3 s", total=3.0),
+    "short hang": Trouble("30 % get no response, deadlines of 3 s", _some_hang(0.3), total=3.0),
+    **{name: TROUBLES[name] for name in ("slow ramp", "long locks")},
     "slow": Trouble("Responses take 15 s for 30 s", _slow),
     "slower": Trouble("Responses take 2 s from now on", _slower),
     "route hangs": Trouble("One of three routes gets no response", _route_hangs, paths=TROUBLES["per route"].paths),
@@ -62,12 +66,16 @@ SCENARIOS = {
 Rows = dict[str, dict[str, dict[str, float]]]
 
 
-def run(seeds: Sequence[int]) -> Rows:
-    """Every policy in every scenario."""
+def run(seeds: Sequence[int], known: Rows) -> Rows:
+    """Every policy in every scenario, but for what is known."""
     rows: Rows = {}
     for name, trouble in SCENARIOS.items():
         rows[name] = {}
         for policy, (settings, attempt) in POLICIES.items():
+            row = known.get(name, {}).get(policy)
+            if row is not None:
+                rows[name][policy] = row
+                continue
             limited = trouble if attempt is None else replace(trouble, attempt=attempt)
             rows[name][policy] = measure(limited, {**settings, "fallback": VALUE}, seeds)
     return rows

@@ -21,6 +21,7 @@ from asyncapi.bulk import Job
         ({"retry_failed": True, "overwrite": True}, "--retry-failed .* --overwrite"),
         ({"include_unknown": True}, "give --retry-failed too"),
         ({"retry_failed": True, "limit": 5}, "leave --limit out"),
+        ({"save_dir": "d", "cache_store": "c"}, "--save-dir .* --cache-store"),
         ({"save_dir": "d", "select": ("a",)}, "--save-dir .* --select"),
         ({"save_dir": "d", "model": "m:M"}, "--save-dir .* --model"),
     ],

@@ -21,11 +21,12 @@ def attempt(why="first", status=200, error=None, held=""):
     return Attempt(1, "GET", None, why, 0.0, 0.0, status=status, error=error, held=held)
 
 
-def outcome(*attempts, host="h", value=None, error=None):
+def outcome(*attempts, host="h", value=None, error=None, cached=""):
     target = Target(f"https://{host}/", host, "/", secure=True)
     return SimpleNamespace(
-        request=SimpleNamespace(target=target), attempts=attempts or (attempt(),), value=value, error=error
-    )
+        request=SimpleNamespace(target=target), attempts=attempts or (attempt(),), value=value, error=error,
+        from_cache=cached,
+    )  # fmt: skip
 
 
 def test_counts_by_status_error_attempts_and_reason():
@@ -53,6 +54,13 @@ def test_a_redirect_is_no_retry_and_a_hedge_says_what_it_is():
     assert reasons_of((attempt(status=None), attempt("hedge: no response within 0.1 s"))) == ["hedge"]
     assert reasons_of((attempt(status=401), attempt("replay: 401"))) == ["401"]
     assert reasons_of((attempt(status=None), attempt("retry: ?"))) == ["no response"]
+
+
+def test_what_came_from_the_cache_is_counted_by_how_it_came():
+    tally = Tally()
+    for cached in ("fresh", "", "fresh", "revalidated"):
+        tally.add(row(), outcome(cached=cached), 0)
+    assert tally.cached == {"fresh": 2, "revalidated": 1}
 
 
 def test_bytes_are_those_of_decoded_bodies():
@@ -151,7 +159,8 @@ def test_two_tallies_merge_into_what_one_would_have_counted():
     whole, parts = Tally(), (Tally(), Tally())
     for n in range(200):
         made = row(float(n + 1), ok=n % 9 > 0, id=n, at=f"{n:05}", attempts=n % 3 + 1, status=200 + n % 2)
-        told = outcome(*[attempt(), *[attempt("retry: x")] * (n % 3)], host=f"h{n % 4}")
+        cached = ("", "fresh", "stale")[n % 3]
+        told = outcome(*[attempt(), *[attempt("retry: x")] * (n % 3)], host=f"h{n % 4}", cached=cached)
         whole.add(made, told, n / 10 + 0.05)
         parts[n // 100].add(made, told, n / 10 + 0.05 - n // 100 * 10)
     whole.add_unknown()
@@ -160,6 +169,7 @@ def test_two_tallies_merge_into_what_one_would_have_counted():
     merged.merge(pickle.loads(pickle.dumps(parts[1])), 10.0)
     assert merged.figures() == whole.figures()
     assert merged.by_attempts == whole.by_attempts
+    assert merged.cached == whole.cached == {"fresh": 67, "stale": 66}
     assert merged.hosts == whole.hosts
     assert sorted(entry[0] for entry in merged.slowest) == sorted(entry[0] for entry in whole.slowest)
     assert merged.failures == whole.failures

@@ -45,10 +45,10 @@ def test_a_bug_shows_where_it_is_if_asked(monkeypatch):
     ("name", "says"),
     [
         ("fecth", "No such command 'fecth': did you mean fetch?"),
-        ("xyzzy", "No such command 'xyzzy': the commands are fetch, report, serve"),
+        ("xyzzy", "No such command 'xyzzy': the commands are fetch, report, serve, trace, generate"),
         (
             "in.txt",
-            "No such command 'in.txt': the commands are fetch, report, serve; to fetch it: asyncapi fetch in.txt",
+            "No such command 'in.txt': the commands are fetch, report, serve, trace, generate; to fetch it: asyncapi fetch in.txt",
         ),
         ("https://h/1", "to fetch it: asyncapi fetch https://h/1"),
     ],

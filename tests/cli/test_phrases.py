@@ -32,6 +32,7 @@ def test_a_plain_line_says_it_in_one_line():
         ({"held": {"budget": 552, "pace": 3}}, ["held back  by budget: 552, by pace: 3"]),
         ({"paused": 3.0}, ["paused     3.0 s by the server (429)"]),
         ({"retries": 0, "retries_by": {}, "bytes": 0}, ["retries    0"]),
+        ({"cached": {"fresh": 1200, "stale": 3}}, ["  from cache 1,203 rows: fresh 1,200, stale 3\n"]),
         ({"notes": ("id 7 is there twice",)}, ["note: id 7 is there twice"]),
         ({"stopped": "interrupted", "exit_code": 130}, ["interrupted: 10 rows", "run the same command with --resume"]),
         ({"stopped": "cannot write o.jsonl: full", "exit_code": 1}, ["stopped: ", "error: cannot write o.jsonl: full", "--resume"]),

@@ -1,9 +1,13 @@
 """`asyncapi fetch --retry-policy learned`: what it does to rows, and where it says so."""
 
+import asyncio
 import json
+import signal
 
 import pytest
 from aiohttp import web
+
+from restarting import restarting
 
 pytestmark = pytest.mark.lanes
 
@@ -57,6 +61,60 @@ async def test_it_goes_together_with_other_options_of_retries(tmp_path, server, 
     assert "40 ok, 10 failed" in err
     assert all(tries[f"/{number}"] == (2 if number % 5 else 1) for number in range(50))
     assert "sent again (retry: 503, learned " in err
+
+
+async def test_rows_wait_for_a_host_that_is_restarted(tmp_path, server, start):
+    async with restarting(int(server.url.rpartition(":")[2])) as host:
+        (tmp_path / "in.txt").write_text("".join(f"{host.url}/{number}\n" for number in range(200)))
+
+        async def slowly(request):
+            await asyncio.sleep(0.02)
+            return await server.echo(request)
+
+        server.answer = slowly
+        process = await start("fetch", "in.txt", "-o", "out.jsonl", "--retry-policy", "learned", "-c", "10", "-v")
+        await server.saw(50)
+        host.stop()
+        err = b""
+        async with asyncio.timeout(60):
+            while b"held until " not in err:  # whoever was refused tells it; the others wait
+                err += await process.stderr.read(65536)
+        await host.start()
+        _, rest = await asyncio.wait_for(process.communicate(), 60)
+        err = (err + rest).decode()
+    assert process.returncode == 0
+    assert "200 ok, 0 failed" in err
+    assert f"held until 127.0.0.1:{host.port} accepts connections" in err
+    assert all(row["ok"] for row in rows(tmp_path / "out.jsonl"))
+
+
+async def test_a_job_whose_rows_wait_for_a_host_can_be_stopped_and_resumed(tmp_path, server, start, asyncapi):
+    async with restarting(int(server.url.rpartition(":")[2])) as host:
+        (tmp_path / "in.txt").write_text("".join(f"{host.url}/{number}\n" for number in range(100)))
+
+        async def slowly(request):
+            await asyncio.sleep(0.02)
+            return await server.echo(request)
+
+        server.answer = slowly
+        options = "fetch", "in.txt", "-o", "out.jsonl", "--retry-policy", "learned", "-c", "10", "-v"
+        process = await start(*options)
+        await server.saw(20)
+        host.stop()
+        err = b""
+        async with asyncio.timeout(60):
+            while b"held until " not in err:
+                err += await process.stderr.read(65536)
+        process.send_signal(signal.SIGINT)
+        _, rest = await asyncio.wait_for(process.communicate(), 60)
+        assert process.returncode == 130
+        assert b"0 failed" in err + rest
+        await host.start()
+        code, _, err = await asyncapi(*options, "--resume")
+    assert code == 0, err
+    found = rows(tmp_path / "out.jsonl")
+    assert len(found) == 100
+    assert all(row["ok"] for row in found)
 
 
 async def test_a_dry_run_names_the_policy(server, asyncapi, inputs):

@@ -1,6 +1,8 @@
 """`asyncapi trace what-if` prints what another policy would have led to, for people and as JSON."""
 
+import gzip
 import json
+import os
 
 import pytest
 
@@ -58,10 +60,49 @@ async def test_bad_input_is_one_clear_error(asyncapi, storm, tmp_path):
     (tmp_path / "empty.jsonl").write_text("")
     for arguments, says in (
         (["missing.jsonl"], "missing.jsonl: No such file"), (["text.jsonl"], "text.jsonl:1: not a line of a trace"),
-        (["bytes.jsonl"], "it is no UTF-8 text"), (["empty.jsonl"], "has no calls that ended"), (["."], "directory"),
+        (["bytes.jsonl"], "it is no UTF-8 text"), (["empty.jsonl"], "empty.jsonl: the file is empty"), (["."], "directory"),
         ([storm, "-p", "defualt"], "did you mean 'default'?"), ([], "Missing argument 'TRACE'"),
     ):  # fmt: skip
         code, out, err = await asyncapi("trace", "what-if", *arguments)
         assert (code, out) == (2, "")
         assert says in err
         assert "Traceback" not in err
+
+
+async def test_a_trace_comes_from_a_pipe_or_compressed(asyncapi, storm, tmp_path):
+    _, plain, _ = await asyncapi("trace", "what-if", storm, "-p", "none")
+    text = (tmp_path / storm).read_text()
+    (tmp_path / "storm.jsonl.gz").write_bytes(gzip.compress(text.encode()))
+    assert await asyncapi("trace", "what-if", "storm.jsonl.gz", "-p", "none") == (0, plain, "")
+    assert await asyncapi("trace", "what-if", "-", "-p", "none", stdin=text) == (0, plain, "")
+
+
+async def test_a_trace_that_is_cut_off_is_one_clear_error(asyncapi, storm, tmp_path):
+    whole = (tmp_path / storm).read_bytes()
+    (tmp_path / "cut.jsonl").write_bytes(whole[:-20])
+    (tmp_path / "cut.gz").write_bytes(gzip.compress(whole)[:-20])
+    for name, says in (
+        ("cut.jsonl", ":401: the file is cut off in this line"),
+        ("cut.gz", "the gzip file is not whole"),
+    ):
+        code, out, err = await asyncapi("trace", "what-if", name)
+        assert (code, out) == (2, "")
+        assert says in err
+
+
+async def test_a_wrong_policy_is_told_before_the_trace_is_read(asyncapi, tmp_path):
+    os.mkfifo(tmp_path / "never.jsonl")  # whoever reads it waits
+    code, _, err = await asyncapi("trace", "what-if", "never.jsonl", "-p", "defualt")
+    assert code == 2
+    assert "did you mean 'default'?" in err
+
+
+async def test_calls_that_waited_for_their_host_are_named(asyncapi, tmp_path):
+    probe = [1, "first", "hold 0.5 s", "", 0.5, 0.1]
+    Trace(decisions=[[[1, "first", "", "", 0, 0.1], "200"], [probe, "200"]] * 100).save(tmp_path / "held.jsonl")
+    code, out, _ = await asyncapi("trace", "what-if", "held.jsonl", "-p", "none", "-p", "default")
+    lines = out.splitlines()
+    assert code == 1
+    assert lines[0] == "200 calls, 0 with a failed attempt, 100 held until their host accepted connections"
+    assert lines[3].startswith("none      50.00% (0.00%..57")
+    assert "can't tell: 100 calls waited until their host accepted connections" in lines[4]

@@ -30,7 +30,6 @@ from asyncapi import (
     Timeout,
 )
 from asyncapi.credentials.key_pool import Key
-from asyncapi.layers.cache import _Cache
 from asyncapi.layers.concurrency import Gate
 from asyncapi.layers.hedge import Hedges
 from asyncapi.layers.pace import Pace
@@ -40,13 +39,14 @@ from asyncapi.sansio.failures.retry_budget import RetryBudget
 from asyncapi.scheduling.token_queue import Limiter
 from asyncapi.scheduling.wait_queue import WaitQueue
 from asyncapi.scheduling.watchdog import Watchdog
+from asyncapi.stores.variants import Variants
 from asyncapi.testing import Chaos, FakeClock, MockTransport, reply
 from asyncapi.watch import Logs
 from stepping import each_cancellation
 
 FLOOR = 50.0
 QUOTA = 10_000
-KINDS = (_Cache, Circuit, Gate, Limiter, WaitQueue, Watchdog)
+KINDS = (Circuit, Gate, Limiter, Variants, WaitQueue, Watchdog)
 
 
 class Made:
@@ -182,8 +182,8 @@ class World:
             assert (circuit.holder, circuit.probing) == (None, set())
         for watchdog in self.made.of(Watchdog):
             assert len(watchdog) == 0
-        for cache in self.made.of(_Cache):
-            assert cache._fetching == {}
+        for variants in self.made.of(Variants):
+            assert variants._fetching == {}
         assert len(parts.hedges) == len(parts.flights) == 0
         for budget in parts.budgets.values():
             assert isinstance(budget, RetryBudget)

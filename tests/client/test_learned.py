@@ -396,7 +396,7 @@ def test_a_store_that_fails_or_hangs_costs_a_warning_and_no_call(hangs, caplog):
     with caplog.at_level(logging.WARNING, "asyncapi"):
         run(scenario())
     assert 1 <= len(caplog.records) <= 2
-    assert "what was learned of retries could not be" in caplog.text
+    assert "what was learned of retries can't be" in caplog.text
 
 
 @pytest.mark.parametrize(
@@ -420,7 +420,8 @@ def test_a_foreign_text_is_ignored_with_a_warning(text, replaced, caplog):
 async def test_a_file_keeps_it_encrypted(tmp_path):
     store = FileStore(tmp_path / "learned")
     for _ in range(2):
-        options = {"retry": Retry(3, cap=0.0, policy=Learned(store=store)), "raise_for_status": False}
+        policy = Learned(store=store, explore=1e-9)  # a trial now and then would be a second attempt
+        options = {"retry": Retry(3, cap=0.0, policy=policy), "raise_for_status": False}
         async with Client("https://h", transport=MockTransport(failing), **options) as api:
             made = await counts(api, 20)
     assert made[0] == 1

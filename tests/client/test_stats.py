@@ -8,7 +8,7 @@ from dataclasses import FrozenInstanceError
 
 import pytest
 
-from asyncapi import AsyncAPIError, Client, ConnectError, RateLimit, Retry, Timeout
+from asyncapi import AsyncAPIError, Client, ConnectError, LearnedStats, RateLimit, Retry, Timeout
 from asyncapi.testing import FakeClock, MockTransport, reply, run
 
 
@@ -203,3 +203,15 @@ def test_a_snapshot_is_the_callers_own():
             before.calls = 5
 
     run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("choice", "text"),
+    [
+        (1.6, "next retry after 1.6 s: 34 of 36 such retries ended well"),
+        (0.2, "next retry after 0.2 s: none was seen yet"),
+        (None, "no retry: 38 of 51 ended well"),
+    ],
+)
+def test_what_was_learned_of_retries_is_said_in_words(choice, text):
+    assert str(LearnedStats(38.3, 12.8, {1.6: (34.1, 1.8), 0.2: (0.4, 0.1)}, choice, 0.0)) == text

@@ -299,6 +299,37 @@ def test_a_stale_fallback_and_the_cache_share_one_memory_and_know_of_each_other(
     assert played(scenario, fallback=Fallback(stale=150)) == ({"n": 1}, "stale: 100 s old, after 503", True)
 
 
+def test_a_304_of_a_fallback_says_nothing_of_what_is_stored():
+    seen = []
+
+    async def scenario():
+        clock, down = FakeClock(), []
+
+        def server(request):
+            asked = request.headers.get("If-None-Match")
+            seen.append((request.url.host, asked))
+            if down and request.url.host == "h":
+                return reply(503)
+            headers = {"ETag": '"1"', "Cache-Control": "max-age=10"}
+            return reply(304, headers=headers) if asked else reply(200, json=request.url.host, headers=headers)
+
+        api = Client(
+            "https://h", transport=MockTransport(server), clock=clock, cache=Cache(), retry=None,
+            fallback=Fallback(to="https://mirror"),
+        )  # fmt: skip
+        async with api:
+            await api.get("/x")
+            await clock.sleep(11)
+            down.append(1)
+            other = await api.get("/x")
+            del down[:]
+            again = await api.get("/x")
+        return other.json(), other.from_cache, again.json(), again.from_cache
+
+    assert run(scenario()) == ("mirror", "", "h", "revalidated")
+    assert seen[-1] == ("h", '"1"')
+
+
 def test_memory_is_bounded_in_bytes():
     async def scenario(origin):
         for number in range(500):

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import AsyncExitStack
 
 import pytest
 
-from asyncapi import Bearer, Cache, Client, ConnectError, RequestTimeout, Retry
+from asyncapi import Bearer, Cache, Client, ConnectError, Fallback, RequestTimeout, Retry, SQLiteStore
 from asyncapi.testing import FakeClock, MockTransport, reply, run
+from cache_suite import TurnedClock
 
 
 class Origin:
@@ -64,7 +66,7 @@ def test_a_stale_response_comes_at_once_and_the_next_one_is_fresh():
     assert (old.json(), old.from_cache, old.degraded, old.attempts, waited) == (1, "stale", "", (), 0.0)
     assert old.headers["Age"] == "11"
     assert new == (2, "fresh")
-    assert asked == [("/x", None, "first"), ("/x", '"1"', "in the background: stale-while-revalidate")]
+    assert asked == [("/x", None, "first"), ("/x", '"1"', "background: stale-while-revalidate")]
     assert (stats.calls, stats.attempts, stats.degraded) == (3, 2, 0)
     counts = {name: stats.cache[name] for name in ("hits", "revalidated", "stale", "misses", "stored")}
     assert counts == {"hits": 1, "revalidated": 0, "stale": 1, "misses": 1, "stored": 2}
@@ -120,6 +122,62 @@ def test_closing_the_client_ends_it():
         return len(origin.api._state.background)
 
     assert played(scenario) == 0
+
+
+class Watching:
+    """What a watcher is told of calls."""
+
+    def __init__(self):
+        self.told = []
+
+    def call_started(self, request):
+        self.told.append("call")
+        return len(self.told)
+
+    def attempt_started(self, token, request, headers):
+        return token
+
+    def attempt_ended(self, token, record):
+        self.told.append((token, record.why, record.status))
+
+    def call_ended(self, token, record):
+        self.told.append((token, record.background, record.status, record.error, len(record.attempts)))
+
+
+def test_watchers_see_it_as_a_call_of_its_own():
+    watcher = Watching()
+
+    async def scenario(origin):
+        del watcher.told[:]
+        await origin.get()
+        await origin.clock.sleep(12)
+        origin.error = ConnectError("refused")
+        await origin.get()
+        await origin.clock.sleep(1)
+        return watcher.told, origin.api.stats.calls
+
+    why = "background: stale-while-revalidate"
+    told, calls = played(scenario, watch=watcher)
+    assert calls == 3
+    assert told == [
+        "call", (1, False, 200, None, 0), "call", (3, why, 304), (3, True, 200, None, 1),
+        "call", (6, False, 200, None, 0), "call", (8, why, None), (8, True, None, "ConnectError: refused", 1),
+    ]  # fmt: skip
+
+
+def test_one_that_is_cancelled_or_gets_a_fallback_has_not_refreshed():
+    async def scenario(origin):
+        origin.error = ConnectError("refused")
+        await origin.get()
+        await origin.clock.sleep(1)
+        found = [origin.api.stats.cache, await origin.get()]
+        await origin.api.aclose()  # before the second one begins
+        return [*found, origin.api.stats.cache]
+
+    first, again, last = played(scenario, fallback=Fallback(value={"v": 0}))
+    assert (first["refreshed"], first["not_refreshed"]) == (0, 1)
+    assert again == (1, "stale")
+    assert (last["refreshed"], last["not_refreshed"]) == (0, 2)
 
 
 @pytest.mark.parametrize("error", [ConnectError("refused"), ZeroDivisionError("a handler's bug")], ids=repr)
@@ -225,3 +283,39 @@ def test_after_its_time_the_caller_waits_for_the_server():
         return len(origin.asked)
 
     assert played(scenario) == 2
+
+
+async def test_clients_that_share_a_store_cause_one_request_with_single_flight(tmp_path):
+    asked, go_on = [], asyncio.Event()
+
+    async def server(request):
+        asked.append(request)
+        if len(asked) > 1:
+            await go_on.wait()
+        control = "max-age=10, stale-while-revalidate=60"
+        return reply(200, json=len(asked), headers={"Cache-Control": control, "ETag": f'"{len(asked)}"'})
+
+    clock, store = TurnedClock(), SQLiteStore(tmp_path / "cache.db")
+    clock.sleep = asyncio.sleep  # those who wait for another's turn look again and again
+    async with AsyncExitStack() as stack:
+        clients = [
+            await stack.enter_async_context(
+                Client(
+                    "https://h", transport=MockTransport(server), clock=clock, retry=None, single_flight=True,
+                    cache=Cache(store=store), raise_for_status=False,
+                )
+            )
+            for _ in range(3)
+        ]  # fmt: skip
+        await clients[0].get("/x")
+        while (await clients[1].get("/x", headers={"Cache-Control": "only-if-cached"})).status != 200:
+            await asyncio.sleep(0.01)  # until it is written
+        clock.ahead += 11
+        old = [await api.get("/x") for api in clients]
+        go_on.set()
+        while any(api.stats.cache["refreshed"] + api.stats.cache["not_refreshed"] < 1 for api in clients):
+            await asyncio.sleep(0.01)
+        new = [await api.get("/x") for api in clients]
+    assert [response.from_cache for response in old] == ["stale"] * 3
+    assert [(response.from_cache, response.json()) for response in new] == [("fresh", 2)] * 3
+    assert len(asked) == 2

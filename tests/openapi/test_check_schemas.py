@@ -37,7 +37,7 @@ def found(schema, spec="3.0.3"):
         ("3.0.3", {"allOf": []}, "allOf is a list of schemas"),
         ("3.0.3", {"properties": []}, "properties is an object"),
         ("3.0.3", {"pattern": "(a"}, "the pattern '(a' isn't a regular expression"),
-        ("3.0.3", {"enum": ["a", 1]}, "the enum mixes integer and string"),
+        ("3.0.3", {"type": "string", "enum": ["a", 1]}, "the enum mixes integer and string"),
         ("3.0.3", {"minimum": 2, "maximum": 1}, "minimum 2 is above maximum 1"),
         ("3.0.3", {"exclusiveMinimum": 1}, "exclusiveMinimum is true or false in OpenAPI 3.0"),
         ("3.1.0", {"exclusiveMinimum": True}, "exclusiveMinimum is a number in OpenAPI 3.1"),

@@ -66,3 +66,26 @@ def test_the_extra_is_named_where_it_is_missing(monkeypatch):
     monkeypatch.setitem(sys.modules, "jsonschema", None)
     with pytest.raises(ConfigError, match=r"pip install 'asyncapi-sdk\[generate\]'"):
         check(document({}))
+
+
+@pytest.mark.parametrize(
+    ("schema", "example", "fits"),
+    [
+        ({"type": "integer"}, "100023336956", True),
+        ({"type": "boolean"}, "true", True),
+        ({"type": "array", "items": {"enum": ["paf", "nyb"]}}, "paf,nyb", True),
+        ({"type": "array", "items": {"type": "integer"}}, "1|2", True),
+        ({"type": "object"}, "a,1,b,2", True),
+        ({"type": "integer"}, "many", False),
+        ({"type": "array", "items": {"enum": ["paf"]}}, "paf,other", False),
+        ({"type": "string", "maxLength": 2}, "abc", False),
+        ({"type": "string"}, 137, False),
+    ],
+)
+def test_the_example_of_a_parameter_may_be_the_text_that_is_sent(schema, example, fits):
+    given = document({})
+    given.raw["paths"]["/a"]["post"]["parameters"] = [
+        {"name": "q", "in": "query", "schema": schema, "example": example}
+    ]
+    found = check(read(json.dumps(given.raw).encode()))
+    assert [each.what.partition(" doesn't")[0] for each in found] == ([] if fits else ["the example of the parameter"])

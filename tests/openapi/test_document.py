@@ -20,7 +20,7 @@ def test_the_parts_cannot_be_changed():
 @pytest.mark.parametrize(
     ("problem", "text"),
     [
-        (Problem("#/a", "is wrong", "Mend it.", line=3), "error: #/a (line 3): is wrong Mend it."),
+        (Problem("#/a", "is wrong", "Mend it.", line=3), "error: #/a (line 3): is wrong. Mend it."),
         (Problem("b.yaml#/a", "is odd", severity="warning"), "warning: b.yaml#/a: is odd"),
     ],
 )

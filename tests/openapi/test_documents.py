@@ -22,13 +22,15 @@ from asyncapi.openapi.reading import read
 from documents.calling import call_all, facade, load
 from documents.catalogue import DOCUMENTS, PACKAGES
 from documents.fetching import place_of
+from documents.mocking import PRISM
 from documents.sampling import matching
-from documents.trial import PRISM, attempt
+from documents.trial import attempt, type_check, write
 
 QUICK = [entry for entry in DOCUMENTS if entry.quick]
 SLOW = [entry for entry in DOCUMENTS if not entry.quick]
-# Calls that the mock server refuses for its own reasons: it decodes no forms by `encoding`, no `label` and no `matrix`.
-TOLERATED = {"parameters-style": 25, "uber": 1}
+# Calls that the mock server can't judge. It crashes at objects in paths, at `label` and `matrix`, and at objects with
+# delimiters (parameters-style).
+TOLERATED = {"parameters-style": 8, "uber": 1}
 ROOT = Path(__file__).parents[2]
 
 
@@ -46,19 +48,33 @@ def test_every_document_is_in_a_pinned_package():
 
 @pytest.mark.parametrize("entry", QUICK, ids=lambda entry: entry.name)
 def test_small_real_documents_are_read_written_and_imported(entry, tmp_path):
-    result = attempt(entry.name, here(entry), tmp_path, types=False, calls=False)
+    result = attempt(entry.name, here(entry), tmp_path, calls=False)
     assert result.imported == "ok", result.troubles
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("entries", [QUICK, SLOW], ids=["small", "large"])
+def test_clients_of_real_documents_pass_mypy_and_pyright(entries, tmp_path):
+    fetched = [entry for entry in entries if place_of(entry).is_file()]
+    if not fetched:
+        pytest.skip("not fetched: make documents")
+    results = [write(entry.name, place_of(entry), tmp_path)[0] for entry in fetched]
+    type_check(results, tmp_path, tmp_path / "cache")
+    wrong = {each.name: (each.types, each.troubles) for each in results if set(each.types.values()) != {"ok"}}
+    assert wrong == {}
 
 
 @pytest.mark.soak
 @pytest.mark.lane("aiohttp", reason="the subject is the written client, not the transport")
 @pytest.mark.parametrize("entry", [*QUICK, *SLOW], ids=lambda entry: entry.name)
-def test_real_documents_make_typed_clients_whose_calls_are_accepted(entry, tmp_path):
+def test_a_mock_server_accepts_the_calls_of_real_documents(entry, tmp_path):
     source = here(entry)
-    result = attempt(entry.name, source, tmp_path, calls=PRISM.exists())
-    assert (result.mypy, result.pyright, result.imported) == ("ok", "ok", "ok"), result.troubles
+    if not PRISM.exists():
+        pytest.skip("prism is not installed: make peers")
+    result = attempt(entry.name, source, tmp_path)
     wrong = sum(result.calls.values()) - result.calls.get("accepted", 0) - result.calls.get("not tried", 0)
-    assert wrong <= TOLERATED.get(entry.name, 0.1 * result.operations), result.troubles
+    assert result.calls.get("accepted"), result.troubles
+    assert wrong <= TOLERATED.get(entry.name, 0 if entry.quick else 0.03 * result.operations), result.troubles
 
 
 @pytest.fixture

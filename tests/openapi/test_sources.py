@@ -23,7 +23,7 @@ from asyncapi.openapi import sources
         (gzip.compress(b"{}"), "x is compressed: unpack it first"),
         (b"PK\x03\x04rest", "x is compressed"),
         (b'{"openapi": "3.1.0", "info": {', "x isn't valid JSON: line 1, column 31"),
-        (b"openapi: 3.1.0\ninfo: [", "in what begins on line 2"),
+        (b"openapi: 3.1.0\ninfo: [a,\n\nb: c: d", "in what begins on line 2"),
         (b"a: \xff\xfe\x00", "x isn't text in UTF-8: byte 3 is 0xff"),
         (b"[" * 100_000, "x isn't valid JSON: nested deeper"),
         (b"- " * 100_000, "x isn't valid YAML"),

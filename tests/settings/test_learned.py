@@ -72,6 +72,6 @@ def test_equal_settings_are_one_key_whatever_the_store():
 
 def test_explain_names_the_policy():
     assert Retry(policy=Learned()).describe() == (
-        "6 attempts, learned waits (patience 1.5, explores 5%, memory 200), "
+        "6 attempts, learned waits (5% are trials, patience 1.5, memory 200 retries), "
         "budget 500, a retry costs 5, after a timeout 10"
     )

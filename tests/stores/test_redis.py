@@ -157,6 +157,14 @@ async def test_options_in_the_url_that_would_break_the_connection_do_not_count(r
     await connection.aclose()
 
 
+async def test_a_host_that_is_no_name_is_away_like_any_other():
+    connection = RedisConnection("redis://a..b")
+    with pytest.raises(Unavailable):
+        await connection.command("PING")
+    assert connection.away != ""
+    await connection.aclose()
+
+
 async def test_tls_is_spoken_where_the_url_says_so(tmp_path):
     trustme = pytest.importorskip("trustme")
     authority = trustme.CA()

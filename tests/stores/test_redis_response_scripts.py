@@ -57,6 +57,14 @@ async def test_the_oldest_go_where_the_bound_is_passed(connection):
     assert await connection.command("GET", "t") == b"0"
 
 
+async def test_what_was_used_in_the_future_is_not_the_last_to_go(connection):
+    for name in "abcd":
+        await store(connection, name, f="x" * 100)
+    await connection.command("ZINCRBY", "u", 1_000_000, "b")  # by a clock that was wrong
+    assert await store(connection, "e", bound=1200, f="x" * 100) == 1
+    assert await connection.command("EXISTS", "b") == 0
+
+
 async def test_a_claim_is_given_back_by_its_holder_alone(connection):
     assert await connection.run(CLAIM, ("c",), ("me", 5000)) == b"mine"
     assert await connection.run(CLAIM, ("c",), ("you", 5000)) == b"held"

@@ -43,6 +43,12 @@ async def test_what_one_client_stores_another_uses_and_invalidates(redis):
         assert (await later.get("/x")).from_cache == "fresh"
 
 
+async def test_a_client_reads_its_own_writes_at_once(redis):
+    async with client(redis.url, counting()) as one:
+        for path in ("/x", "/y"):  # the server knows no script yet when the first one is stored
+            assert [(await one.get(path)).from_cache for _ in range(3)] == ["", "fresh", "fresh"]
+
+
 async def test_what_an_invalidation_elsewhere_overtakes_is_not_stored(redis):
     gate, numbers = asyncio.Event(), iter(range(9))
 
@@ -93,6 +99,30 @@ async def test_a_frozen_server_holds_one_call_for_a_moment_and_no_other(redis, c
         assert api.stats.cache["errors"] < 50
         assert len([text for text in caplog.messages if "in memory" in text]) == 1
         redis.thaw()
+
+
+async def test_reading_alone_finds_out_that_the_server_is_frozen(redis):
+    async with client(redis.url, counting()) as api:
+        assert [(await api.get("/x")).from_cache for _ in range(2)] == ["", "fresh"]
+        redis.freeze()
+        assert (await api.get("/x")).from_cache == "fresh"
+        assert api._state.lasting._connection.away
+        redis.thaw()
+
+
+async def test_a_claim_that_a_frozen_server_heard_too_late_is_given_back(redis):
+    store = RedisStore(redis.url, key=KEY)
+    server, cached = counting(), Cache(store=store)
+    async with Client("https://api.example.com", transport=server, cache=cached, single_flight=True) as api:
+        await api.get("/x")
+        lasting = api._state.lasting
+        claiming = lasting._claim("fetch")
+        redis.freeze()
+        assert await lasting.claim("fetch") == "free"
+        redis.thaw()
+        while lasting._connection.away or lasting._writes:
+            await asyncio.sleep(0.02)
+        assert redis.tell("EXISTS", claiming).strip() == ":0"
 
 
 async def test_what_was_invalidated_while_it_was_away_is_not_read_from_it(redis):

@@ -113,6 +113,14 @@ async def test_a_server_that_comes_back_in_time_is_waited_for(redis):
         ("redis://h", "no key", "not a Fernet key"),
         ("redis://h", None, "give a Fernet key"),
         ("http://ann:opensesame@h", "any", "give redis://"),
+        ("redis://:opensesame@h/orders", "any", "the number of a database, not a name"),
+        (
+            "redis://:opensesame@h?bogus=1",
+            "any",
+            "an option in the URL can't be used: unexpected keyword argument 'bogus'",
+        ),
+        ("rediss://:opensesame@h?ssl_cert_reqs=some", "any", "an option in the URL can't be used"),
+        (None, "any", "give its URL as text"),
     ],
 )
 def test_wrong_settings_are_refused_at_once(url, key, why):

@@ -18,6 +18,13 @@ def test_any_other_is_refused_and_not_shown_whole(url):
     assert "secret" not in str(raised.value)
 
 
+def test_a_database_has_a_number():
+    assert check_url("redis://h/2/") == "redis://h/2/"
+    with pytest.raises(ConfigError, match="number of a database") as raised:
+        check_url("redis://u:secret@h/orders")
+    assert "secret" not in str(raised.value)
+
+
 @pytest.mark.parametrize(
     ("url", "shown"),
     [

@@ -42,6 +42,17 @@ async def test_a_question_without_a_reply_gives_the_connection_up(redis):
     await wire.closed()
 
 
+async def test_a_question_that_nobody_waits_for_any_more_gives_it_up_too(redis):
+    wire, lost = await wire_to(redis.url)
+    asking = asyncio.create_task(wire.ask("BLPOP", "none", "0", timeout=0.1))
+    await asyncio.sleep(0.02)
+    asking.cancel()
+    while not lost:
+        await asyncio.sleep(0.02)
+    assert [type(each) for each in lost] == [TimeoutError]
+    await wire.closed()
+
+
 async def test_closing_tells_nobody_and_ends_those_who_wait(redis):
     wire, lost = await wire_to(redis.url)
     waiting = asyncio.create_task(wire.ask("BLPOP", "none", "0", timeout=60))

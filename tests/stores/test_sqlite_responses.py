@@ -275,6 +275,72 @@ async def test_a_file_that_is_deleted_is_made_again(tmp_path):
         assert (await api.get("/z")).from_cache == "fresh"
 
 
+class Replaced:
+    """A connection that the writer's thread finds to be of an old file in the middle of a question."""
+
+    def __init__(self, store):
+        self._store, self._base = store, store._base
+
+    def execute(self, *question):
+        self._store._base = None
+        return self._base.execute(*question)
+
+    def __getattr__(self, name):
+        return getattr(self._base, name)
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda store: store.occupancy(),
+        lambda store: store.begin("k"),
+        lambda store: store.claim("k"),
+        lambda store: store.settle(),
+        lambda store: store.get("k"),
+    ],
+)
+async def test_a_file_that_is_replaced_in_the_middle_of_a_question_fails_nothing(tmp_path, ask):
+    store = await opened(tmp_path / "cache")
+    base = store._base
+    store.drop("k")
+    store._base = Replaced(store)
+    asked = ask(store)
+    if asyncio.iscoroutine(asked):
+        await asked
+    store._base = base
+    await store.aclose()
+
+
+async def test_who_finds_no_lock_waits_for_it_once(tmp_path, caplog, monkeypatch):
+    tried = []
+
+    def locked(_path, *, busy):
+        tried.append(busy)
+        error = sqlite3.OperationalError("database is locked")
+        error.sqlite_errorcode = sqlite3.SQLITE_BUSY  # as where the file system has no locks
+        raise error
+
+    monkeypatch.setattr("asyncapi.stores.sqlite_responses.open_file", locked)
+    monkeypatch.setattr("asyncapi.stores.sqlite_responses._AGAIN", 0.0)
+    async with client(tmp_path / "cache", counting()) as api:
+        for _ in range(5):
+            await api.get("/x")
+    assert 100 <= len(tried) <= 110
+    assert len(caplog.messages) == 1
+    assert "it needs a local disk" in caplog.messages[0]
+
+
+async def test_the_counts_are_those_of_now(tmp_path):
+    async with client(tmp_path / "cache", counting(), max_bytes=64 * 1024) as api:
+        for number in range(100):
+            await api.get(f"/{number}")
+            if number % 10 == 0:
+                await asyncio.sleep(0.06)
+        while not api._state.lasting._writer.evicted:
+            await asyncio.sleep(0.02)
+        assert api.stats.cache["evicted"] > 0
+
+
 WRITER = """
 import asyncio, sys
 from pathlib import Path
@@ -390,6 +456,8 @@ async def test_however_many_responses_the_bytes_on_the_disk_are_bounded(tmp_path
             await asyncio.sleep(0.01)
             most = max(most, *(each.stat().st_size for each in tmp_path.iterdir() if each.name == "cache"))
             assert sum(each.stat().st_size for each in tmp_path.iterdir() if "shm" not in each.name) <= bound
+    while not store._writer.has_space_for(31 * MB):  # on a slow disk, more than a close waits for
+        await asyncio.sleep(0.01)
     await store.aclose()
     assert path.stat().st_size <= bound
     assert most > bound // 4

@@ -65,6 +65,15 @@ def test_space_is_made_of_what_was_used_longest_ago(base):
     assert statements.make_space(base, bound * 2, bound) == 0
 
 
+def test_what_was_used_in_the_future_goes_first(base):
+    for number in range(20):
+        statements.put(base, b"%d" % number, [(b"", b"x" * 4000)], [])
+    base.execute("UPDATE entries SET used = used + 1000000 WHERE id = 9")  # by a clock that was wrong
+    assert statements.make_space(base, 100, statements.pages_in_use(base) * PAGE) >= 1
+    assert not values(base, b"8")
+    assert values(base, b"0")
+
+
 def test_a_claim_is_one_holders_until_it_ends_or_is_given_back(base):
     statements.claim(base, b"n", "me")
     statements.claim(base, b"n", "you")

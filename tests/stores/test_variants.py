@@ -53,6 +53,27 @@ def test_of_too_many_the_oldest_are_left_out():
     assert [one[1][1] for one in kept.get(KEY)] == [str(number) for number in range(68, 100)]
 
 
+def test_of_too_many_bytes_the_oldest_are_left_out():
+    kept = variants()
+    share = kept.get.__self__.largest
+    for number in range(5):
+        kept.keep(KEY, stored(str(number), content=b"x" * (share // 3)))
+    assert [one[1][1] for one in kept.get(KEY)] == ["3", "4"]
+    kept.keep(KEY, stored("large", content=b"x" * share))
+    assert kept.get(KEY) is None
+
+
+def test_parts_that_are_too_large_together_stay_parts():
+    kept = variants()
+    half = kept.get.__self__.largest // 2
+    for first in (0, half):
+        headers = CIMultiDict({**FRESH, "Content-Range": f"bytes {first}-{first + half - 1}/{2 * half}"})
+        fetched = caching.Fetched(0, 0, CIMultiDict({"Range": f"bytes={first}-{first + half - 1}"}))
+        kept.keep_part(KEY, partial_content.store(headers, b"x" * half, fetched, version="1.1", identity=""))
+    assert kept.get(KEY) is None
+    assert [len(one.content) for one in kept.parts(KEY, "", CIMultiDict({"Range": f"bytes={half}-"}))] == [half]
+
+
 def test_parts_that_make_up_the_whole_become_a_whole_response():
     kept = variants()
     kept.keep_part(KEY, part(0, 4, b"01234"))
@@ -74,3 +95,24 @@ def test_a_write_removes_all_and_overtakes_what_is_under_way():
     kept.forget(KEY)
     assert (kept.get(KEY), kept.parts(KEY, "", {"Range": "bytes=0-4"})) == (None, [])
     assert (fetch.overtaken, later.overtaken) == (True, False)
+
+
+class Kept(dict):
+    """A store that several processes share, as far as `keep` is concerned."""
+
+    def put(self, key, records, _size):
+        self[key] = records
+
+
+def test_what_was_held_up_replaces_nothing_newer_in_a_store_that_processes_share():
+    kept = Kept()
+    shared = Variants(Answers(1_000_000), {}, kept)
+    shared.keep("k", stored(content=b"new")._replace(response_time=100.0, initial_age=0.5))
+    held_up = stored(content=b"old")._replace(response_time=107.0, initial_age=9.0)  # it was asked for at 98
+    shared.keep("k", held_up)
+    assert kept["k"][0][-1] == b"new"
+    shared.keep("k", held_up._replace(initial_age=8.0))  # as old as a Date can tell
+    assert kept["k"][0][-1] == b"old"
+    shared.keep("k", stored(content=b"by a wrong clock")._replace(response_time=1e6, initial_age=0.0))
+    shared.keep("k", held_up)
+    assert kept["k"][0][-1] == b"old"

@@ -94,6 +94,10 @@ CHANGES = [
         step('Cache-Control: max-age=1000 | ETag: "1" | Template-A: 2', **_HEAD), step(sees="cache", shows="Template-A: 2")),
     row("HEAD without a validator renews nothing", "choice", "4.3.5", step(_AGES, wait=True),
         step("Cache-Control: max-age=1000", **_HEAD), step(sees="origin")),
+    row("HEAD that names no field shows none of the stored", "choice", "4.3.5", step(_AGES, wait=True),
+        step(hides="Template-A", **_HEAD)),
+    row("HEAD of a fresh response goes to the origin", "choice", "4.3.5", step(_FRESH, wait=True), step(**_HEAD),
+        step(sees="cache")),
     row("HEAD with 410 renews nothing", "choice", "4.3.5", step(f'{_AGES} | ETag: "1"', wait=True),
         step('Cache-Control: max-age=1000 | ETag: "1"', response_status=[410, "Gone"], **_HEAD), step(sees="etag")),
 ]  # fmt: skip
@@ -136,6 +140,8 @@ RANGES = [
         step(f'{_HOUR} | ~Content-Range: bytes 5-9/10 | ETag: "1"', asks="Range: bytes=5-", response_body="56789",
              response_status=[206, "Partial Content"], expected_status=200, expected_response_text="0123456789"),
         step(sees="cache", expected_response_text="0123456789")),
+    row("a range of what is stored is not asked for", "must", "3.4", step(f"{_HOUR} | A: 1", response_body="01234567890"),
+        step("A: 2", sends="Range: bytes=0-1", sees="cache", expected_status=206, expected_response_text="01")),
     row("a range keeps the stored fields", "must", "3.4", step(f"{_HOUR} | A: 1", response_body="01234567890"),
         step(sends="Range: bytes=0-1", sees="cache", expected_status=206, expected_response_text="01", shows="A: 1")),
 ]  # fmt: skip
@@ -166,6 +172,15 @@ STALE = [
         step(response_status=[503, "Some"], expected_status=200, sees="cache")),
 ]  # fmt: skip
 
+STALE += [
+    row(f"a stale response has no Warning, {what}", "choice", "5.5", step(gives, wait=True),
+        step(disconnect=True, sees="cache", hides="Warning"))
+    for what, gives in [
+        ("which became stale", _ERROR), ("which was stored stale", f"{_ERROR} | Age: 30 | Date: +0"),
+        ("but for that of the origin", f'{_ERROR} | ~Connection: warning | ~Warning: 110 - "Response is Stale"'),
+    ]
+]  # fmt: skip
+
 _MONTH = "Expires: +2592000 | Date: +0"
 _LINK = [["link", "</styles.css>; rel=preload; as=style"], ["x-my-header", "test"]]
 OTHER = [
@@ -191,6 +206,12 @@ OTHER = [
         step(sees="cache", hides="x-my-header, link")),
     row("a response to one user is not another's", "must", "3.5", step(_FRESH, sends="Authorization: FOO"),
         step(sees="origin"), step(sends="Authorization: BAR", sees="origin")),
+    *(
+        row(f"a response to one user is not another's, though it says {text}", "choice", "3.5",
+            step(f"Cache-Control: max-age=3600, {text} | Date: +0", sends="Authorization: FOO", asks="Authorization: FOO"),
+            step(sees="origin"), step(sends="Authorization: FOO", sees="cache"))
+        for text in ("public", "must-revalidate", "s-maxage=3600")
+    ),
     row("a response without cookies is not for a request with some", "choice", "3", step(_FRESH, wait=True),
         step(sends="Cookie: a=b", sees="origin")),
 ]  # fmt: skip

@@ -152,7 +152,7 @@ VARY = [
 
 def _condition(name: str, tag: str, asked: str, status: int, kind: str = "choice") -> Row:
     return row(f"If-None-Match: {name}", kind, "4.3.2", step(f"{_FRESH} | ETag: {tag}", wait=True),
-               step(sends=f"If-None-Match: {asked}", sees="cache" if status == 304 else "origin", expected_status=status,
+               step(sends=f"If-None-Match: {asked}", sees="cache", expected_status=status,
                     expected_response_text=None))  # fmt: skip
 
 
@@ -162,6 +162,10 @@ def _generated(tag: str, kind: str) -> Row:
 
 
 _ABC = '"abcdef"'
+_ODD = {
+    "no ASCII": '"abcdef\u00fc"', "no UTF-8": '"abcdef\udcfc"', "with spaces": '"a b  c"', "with a small w": 'w/"abcdef"',
+    "with a backslash": 'W\\"abcdef"', "without the slash": 'W"abcdef"', "without quotes": "abc", "half quoted": 'abc"',
+}  # fmt: skip
 _EARLIER = "Cache-Control: max-age=100000 | Last-Modified: -3000 | Date: +0"
 CONDITIONS = [
     _condition("the same tag", _ABC, _ABC, 304),
@@ -188,7 +192,32 @@ CONDITIONS = [
     row("a revalidation sends what the response varies by", "must", "4.3.1",
         step(f"Expires: +1 | ETag: {_ABC} | Date: +0 | Vary: Abc", sends="Abc: 123", wait=True),
         step(sends="Abc: 123", sees="etag", asks="Abc: 123")),
+    row("If-Modified-Since: no Last-Modified is stored, and the response is newer", "choice", "4.3.2",
+        step("Cache-Control: max-age=10000 | Date: +0", wait=True),
+        step(sends="If-Modified-Since: -3000", magic_ims=True, sees="cache")),
+    row("If-Modified-Since: the same date in the form of RFC 850", "choice", "4.3.2", step(_EARLIER, wait=True),
+        step(sends="If-Modified-Since: -3000", magic_ims=True, rfc850date=["if-modified-since"], sees="cache",
+             expected_status=304)),
+    *(_condition(f"the same odd tag, {what}", tag, tag, 304 if tag[0] == '"' else 200) for what, tag in _ODD.items()),
+    *(
+        _condition(f"{what}", tag, asked, 200)
+        for what, tag, asked in [
+            ("without quotes, the stored tag has some", _ABC, "abcdef"),
+            ("with quotes, the stored tag has none", "abcdef", _ABC),
+            ("another tag", _ABC, '"ghijkl"'),
+            ("other upper and lower case", _ABC, '"ABCDEF"'),
+        ]
+    ),
+    _condition("the weak form of a strong tag", _ABC, f"W/{_ABC}", 304),
+    _condition("any", _ABC, "*", 304),
+    row("If-None-Match without quotes is passed on as it is", "choice", "4.3.2",
+        step(sends="If-None-Match: abcdef", asks="If-None-Match: abcdef")),
+    row("a tag of another variant revalidates nothing", "choice", "4.1",
+        step(f"Expires: +10000 | ETag: {_ABC} | Date: +0 | Vary: Abc", sends="Abc: 123", wait=True),
+        step(sends="Abc: 456", sees="origin", expected_request_headers_missing=["If-None-Match"])),
+    row("a request's no-cache, by a tag without quotes", "choice", "5.2.1.4", step(f"{_HOUR} | ETag: abc"),
+        step(sends="Cache-Control: no-cache", sees="etag", asks="If-None-Match: abc")),
     _generated(_ABC, "should"),
     _generated(f"W/{_ABC}", "should"),
-    _generated("abcdef", "choice"),
+    *(_generated(tag, "choice") for tag in ("abcdef", *_ODD.values())),
 ]  # fmt: skip

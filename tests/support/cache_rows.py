@@ -169,6 +169,38 @@ READING = [
             ("Thu, 18 Aug 2050 2:01:18 GMT", "origin", False),
         ]
     ),
+    *(
+        once(f"Cache-Control: {text}", "choice", "5.2", f"~Cache-Control: {text}", sees)
+        for text, sees in [
+            (",,  ,max-age=3600, ,", "cache"), ("max-age=3600, max-age=3600", "cache"), ("max-age=3600, MAX-AGE=1", "origin"),
+            ('max-age=3600, ext="a, no-store"', "cache"), ('max-age=3600, ext="a \\" , no-store"', "cache"),
+            ("max-age=3600, no-storage", "cache"), ("max-age=3600, x-no-store", "cache"), ("max-age=3600, no-store=0", "origin"),
+            ('max-age=3600, ext="a, no-store', "origin"), ("max-age=3600;no-store", "origin"), ("max-age=3600 no-cache", "origin"),
+            ("max-age", "origin"), ("max-age=", "origin"), ("max-age==3600", "origin"), ("max-age=+3600", "origin"),
+            ("max-age=1e9", "origin"), ("max-age=0x10", "origin"), ("max-age=3600s", "origin"), ('"max-age=3600"', "origin"),
+            ("maxage=3600", "origin"), ("max-age:3600", "origin"), ("max-age=\u0663\u0666", "origin"),
+            (f"max-age={'9' * 5000}", "cache"), ('private="a, b", max-age=3600', "cache"), ("private, max-age=3600", "cache"),
+            ("=3600, max-age=3600", "cache"), ("max-age=3600, =no-store", "origin"),
+        ]
+    ),
+    *(
+        once(f"Expires: {text}", "choice", "5.3", f"~Expires: {text} | Date: +0", sees)
+        for text, sees in [
+            ("", "origin"), ("-1", "origin"), ("never", "origin"), ("Fri, 31 Dec 9999 23:59:59 GMT", "cache"),
+            ("Thu, 01 Jan 1970 00:00:00 GMT", "origin"), ("Sat, 01 Jan 0001 00:00:00 GMT", "origin"),
+            ("Thu, 31 Feb 2050 02:01:18 GMT", "origin"), ("Thu, 18 Aug 2050 24:01:18 GMT", "origin"),
+            ("Thu, 18 Aug 2050 02:01:18 +0000", "origin"), ("2050-08-18T02:01:18Z", "origin"), ("2544314478", "origin"),
+            ("Mon, 18 Aug 2050 02:01:18 GMT", "cache"), ("Thu, 18 Aug 2050 02:01:18 GMT, 0", "origin"),
+            ("Thu, 18 Aug 2050 02:01:18 GMT | ~Expires: 0", "origin"),
+        ]
+    ),
+    *(
+        once(f"Age: {text}", "choice", "5.1", f"Date: +0 | {_CC}3600 | ~Age: {text}", sees)
+        for text, sees in [
+            ("", "cache"), ("+7200", "cache"), ("7e3", "cache"), ("0x2000", "cache"), ("7200 s", "cache"), (" 7200 ", "origin"),
+            ("007200", "origin"), ("9" * 5000, "origin"), (", 7200", "origin"), ('"7200"', "cache"), ("\u0667200", "cache"),
+        ]
+    ),
     once("Expires in two lines that are no dates", "must", "5.3",
          "~Expires: Thu, 18 Aug 2050 2:01:18 GMT | ~Expires: Thu, 18 Aug 2050 2:01:19 GMT | Date: +0", "origin",
          wait=False),

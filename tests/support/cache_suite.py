@@ -187,7 +187,7 @@ def _bytes(method: str, status: int, reason: str, fields: list[tuple[str, str]],
         fields = [*fields, ("Content-Length", str(len(body)))]
     text += f"HTTP/1.1 {status} {reason}\r\n" + "".join(f"{name}: {value}\r\n" for name, value in fields) + "\r\n"
     sized = next((int(value) for name, value in fields if name.lower() == "content-length"), len(body))
-    return text.encode() + (b"" if method == "HEAD" else body[:sized])
+    return text.encode("utf-8", "surrogateescape") + (b"" if method == "HEAD" else body[:sized])
 
 
 class Failed(Exception):

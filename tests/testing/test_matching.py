@@ -99,3 +99,47 @@ def test_a_graphql_operation_is_found_in_a_batch():
     assert wrong([matching.graphql_is("B", {"n": 2})], received) == ["in the operation, variables.n is 1, not 2"]
     assert wrong([matching.graphql_is("C", None)], received) == ["the operation is A, B, not C"]
     assert wrong([matching.graphql_is("C", None)], call()) == ["it is no GraphQL operation"]
+
+
+def test_what_is_named_like_a_secret_is_never_shown():
+    conditions = [
+        *matching.fields_are("query", {"token": "mine-1"}, lambda call: call.params),
+        *matching.fields_are("headers", {"Authorization": "Bearer mine-2"}, lambda call: call.headers),
+        matching.json_is({"user": {"password": "mine-3"}}),
+    ]
+    received = call(
+        "POST", "https://h/a?token=real-1", b'{"user": {"password": "real-3"}}', Authorization="Bearer real-2"
+    )
+    said = [*wrong(conditions, received), *(each.asked for each in conditions)]
+    assert said[:3] == [
+        "query parameter token differs (it is named like a secret, and not shown)",
+        "header Authorization differs (it is named like a secret, and not shown)",
+        "in the JSON body, $.user.password differs (it is named like a secret, and not shown)",
+    ]
+    assert not [text for text in said if "real-" in text or "mine-" in text]
+    form = matching.fields_are("body", {"client_secret": "mine-4"}, lambda call: call.form, "form field")
+    assert "mine" not in form[0].asked
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda: matching.path_is("/{a}/{a}"), "give each {name} another name"),
+        (lambda: matching.path_is("/{1st}"), "begins with a letter"),
+        (lambda: matching.path_is("/{user-id}"), "letters, digits and underscores"),
+        (lambda: matching.path_is("/{open"), "letters, digits and underscores"),
+        (lambda: matching.method_is("/users"), "give an HTTP method"),
+        (lambda: matching.host_is("https://api.example.com"), "give a host"),
+        (lambda: matching.fields_are("query", "a=1", lambda call: call.params), "by its name"),
+        (lambda: matching.graphql_is("User", [1]), "by their names"),
+        (lambda: matching.predicate("x"), "give a function"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(make, said):
+    with pytest.raises(ConfigError) as failed:
+        make()
+    assert said in str(failed.value)
+
+
+def test_a_brace_of_the_path_itself_is_written_encoded():
+    assert wrong([matching.path_is("/a%7Bb%7D")], call(url="https://h/a%7Bb%7D")) == []

@@ -74,3 +74,41 @@ async def test_a_path_that_is_not_there_is_a_reply_like_any_other(api_mock):
     async with Client("https://h") as api:
         with pytest.raises(NotFound):
             await api.get("/a")
+
+
+async def test_one_of_several_calls_is_found_or_each_is_told(api_mock):
+    route = api_mock.get("/a").reply(json={})
+    for page in (1, 2, 3):
+        await get(params={"page": page})
+    route.assert_any_call(params={"page": 2})
+    with pytest.raises(AssertionError) as failed:
+        route.assert_any_call(params={"page": 4})
+    assert str(failed.value) == (
+        "none of the 3 calls of GET /a is like that:\n  call 1: query parameter page is '1', not 4\n"
+        "  call 2: query parameter page is '2', not 4\n  call 3: query parameter page is '3', not 4"
+    )
+
+
+async def test_too_many_calls_are_listed_and_bounded(api_mock):
+    route = api_mock.get("/a").reply(json={})
+    for page in range(12):
+        await get(params={"page": page, "token": "abc-1"})
+    with pytest.raises(AssertionError) as failed:
+        route.assert_called_once()
+    lines = str(failed.value).splitlines()
+    assert lines[:2] == ["GET /a had 12 calls, not 1", "  GET https://h/a?page=0&token=***"]
+    assert lines[-1] == "  and 2 more"
+
+
+async def test_the_order_of_calls_over_all_routes_is_known(api_mock):
+    first, second = api_mock.get("/a").reply(json={}), api_mock.get("/b").reply(json={})
+    await get("/b")
+    await get("/a")
+    assert [call.route for call in api_mock.calls] == [second, first]
+    assert [call.line for call in api_mock.calls] == ["GET https://h/b", "GET https://h/a"]
+
+
+@pytest.mark.parametrize("option", ["status", "payload", "side_effect", "repeat"])
+def test_an_option_of_a_response_is_told_where_it_goes(api_mock, option):
+    with pytest.raises(TypeError, match=rf"no option '{option}': what it responds with goes into \.reply"):
+        api_mock.get("/a", **{option: 5})

@@ -1,6 +1,7 @@
 """The plugin in pytest runs of its own: what passes, what fails, and what the failures say."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -195,3 +196,116 @@ def test_it(api_mock, api_clock):
     route.assert_called(3)
 """)
     assert "1 passed" in said, said
+
+
+def test_a_report_ends_at_the_line_of_the_code_under_test(suite):
+    done, said = suite("""
+def test_raised(api_mock):
+    asyncio.run(program("/users/1"))
+def test_swallowed(api_mock):
+    swallowing("/users/2")
+def test_never(api_mock):
+    api_mock.get("/never")
+def test_count(api_mock):
+    route = api_mock.get("/a").reply(json={})
+    asyncio.run(program("/a?page=1"))
+    route.assert_called(2)
+""")
+    assert done == 1
+    assert "4 failed" in said, said
+    assert "asyncapi.testing.UnmatchedCall: api_mock: no route takes GET https://api.example.com/users/1" in said
+    assert "called at test_it.py:7" in said
+    assert "had 1 call, not 2" in said
+    own = [line for line in said.splitlines() if "asyncapi/" in line.replace("\\\\", "/")]
+    assert own == [], said
+
+
+def test_an_assertion_in_a_function_that_responds_shows_that_function(suite):
+    done, said = suite("""
+def test_it(api_mock):
+    def respond(request):
+        assert request.method == "POST"
+    api_mock.get("/a").reply(respond)
+    swallowing("/a")
+""")
+    assert done == 1
+    assert "1 failed in" in said, said
+    assert "assert 'GET' == 'POST'" in said
+    assert re.search(r"^test_it\.py:\d+: AssertionError$", said, re.MULTILINE)
+
+
+def test_a_thousand_swallowed_calls_make_a_short_report(suite):
+    done, said = suite("""
+def test_it(api_mock):
+    for number in range(1000):
+        swallowing(f"/users/{number}")
+""")
+    assert done == 1
+    assert "and 995 more calls like these" in said, said
+    assert len(said) < 2000
+
+
+@pytest.mark.parametrize("framework", ["pytest_asyncio", "anyio"])
+def test_an_async_test_that_asks_for_virtual_time_is_warned(suite, framework):
+    pytest.importorskip(framework)
+    mark = {"pytest_asyncio": "asyncio", "anyio": "anyio"}[framework]
+    plugin = {"pytest_asyncio": "pytest_asyncio.plugin", "anyio": "anyio.pytest_plugin"}[framework]
+    _done, said = suite(
+        f"""
+@pytest.fixture
+def anyio_backend(): return "asyncio"
+
+@pytest.mark.{mark}
+async def test_it(api_clock):
+    pass
+""",
+        "-p",
+        plugin,
+        "-W",
+        "default",
+    )
+    assert "an async test lives in real time; api_clock.run(...) makes it virtual" in said, said
+    assert "1 passed" in said, said
+
+
+def test_a_fixture_may_be_replaced_by_one_of_its_name(suite):
+    done, said = suite("""
+@pytest.fixture
+def api_mock(api_mock):
+    api_mock.get("/users/{id}").reply(json={"of": "the fixture"})
+    return api_mock
+
+def test_it(api_mock):
+    assert asyncio.run(program("/users/1")) == {"of": "the fixture"}
+def test_another(api_mock):
+    api_mock.get("/users/1").reply(json={"of": "the test"})
+    assert asyncio.run(program("/users/1")) == {"of": "the test"}
+""")
+    assert (done, "2 passed" in said) == (0, True), said
+
+
+def test_unittest_classes_work(suite):
+    done, said = suite("""
+import unittest
+from asyncapi.testing import APIMock
+
+class TestPlain(unittest.TestCase):
+    @pytest.fixture(autouse=True)
+    def _mocked(self, api_mock):
+        self.api_mock = api_mock
+    def test_it(self):
+        self.api_mock.get("/a").reply(json={"a": 1})
+        self.assertEqual(asyncio.run(program("/a")), {"a": 1})
+    def test_swallowed(self):
+        swallowing("/b")
+
+class TestAsync(unittest.IsolatedAsyncioTestCase):
+    def setUp(self):
+        self.api_mock = self.enterContext(APIMock())
+    async def test_it(self):
+        self.api_mock.get("/a").reply(json={"a": 1})
+        self.assertEqual(await program("/a"), {"a": 1})
+""")
+    assert done == 1
+    assert "1 failed, 2 passed" in said, said
+    assert "no route takes GET https://api.example.com/b" in said

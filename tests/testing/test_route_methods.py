@@ -26,5 +26,5 @@ def test_names_say_what_a_route_takes():
         mock.get("/a", params={"x": 1}), mock.route(), mock.graphql("User"), mock.websocket("/feed"), mock.grpc("/p.S/M"),
     ]  # fmt: skip
     assert [route.name for route in named] == [
-        "GET /a (x=1)", "any method any URL", "GraphQL User at any URL (graphql User)", "WebSocket /feed", "RPC /p.S/M",
+        "GET /a (x=1)", "any method any URL", "GraphQL User at any URL", "WebSocket /feed", "RPC /p.S/M",
     ]  # fmt: skip

@@ -1,9 +1,13 @@
 """What a route replies: bodies of every kind, functions, models, exceptions, and bodies that break off."""
 
+import gzip
+from unittest.mock import Mock
+
 import pytest
+from multidict import CIMultiDict
 from pydantic import BaseModel
 
-from asyncapi import Client, ConfigError, ConnectError, ProtocolError, RequestTimeout, TLSError
+from asyncapi import Client, ConfigError, ConnectError, ProtocolError, RequestTimeout, TLSError, TransportError
 from asyncapi.testing import reply
 
 
@@ -75,3 +79,74 @@ async def test_a_body_may_break_off_whole_or_streamed(api_mock):
                 async for piece in response.bytes():
                     got += piece
     assert got == b'{"na'
+
+
+async def test_a_function_may_take_nothing_or_a_part_of_the_path_alone(api_mock):
+    assert (await get(api_mock, lambda: {"a": 1})).json() == {"a": 1}
+    assert (await get(api_mock, lambda n: {"n": n})).json() == {"n": "7"}
+
+
+async def test_a_mock_object_responds_in_turn(api_mock):
+    side = Mock(side_effect=[reply(503), {"a": 1}, ConnectionResetError("gone")])
+    api_mock.get("/a").reply(side)
+    async with Client("https://h", retry=None, raise_for_status=False) as api:
+        assert [(await api.get("/a")).status for _ in range(2)] == [503, 200]
+        with pytest.raises(ProtocolError, match="mock: gone"):
+            await api.get("/a")
+    assert side.call_count == 3
+
+
+async def test_a_function_that_wants_what_the_path_has_not_is_told_so(api_mock):
+    with pytest.raises(ConfigError, match=r"wants user: .* may name n, call"):
+        await get(api_mock, lambda request, user: {})
+
+
+@pytest.mark.parametrize("error", [ConnectionResetError("gone"), TimeoutError(), ConnectionRefusedError()], ids=repr)
+async def test_system_errors_of_a_function_are_faults_as_those_of_fail(api_mock, error):
+    def broken(request):
+        raise error
+
+    with pytest.raises(TransportError, match="mock: "):
+        await get(api_mock, broken)
+
+
+async def test_a_header_may_come_several_times(api_mock):
+    pairs = [("Set-Cookie", "a=1"), ("Set-Cookie", "b=2"), ("X-A", "ä")]
+    for headers in (pairs, CIMultiDict(pairs)):
+        response = await get(api_mock, json={}, headers=headers)
+        assert response.headers.getall("set-cookie") == ["a=1", "b=2"]
+
+
+async def test_a_coded_body_is_decoded_and_one_that_is_not_stays(api_mock):
+    fields = {"Content-Encoding": "gzip"}
+    assert (await get(api_mock, content=gzip.compress(b'{"a": 1}'), headers=fields)).json() == {"a": 1}
+    assert (await get(api_mock, json={"a": 1}, headers=fields)).json() == {"a": 1}
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"json": object()}, "no JSON can be made of it"), ({"cut": 3}, "the body has 0 bytes"),
+        ({"delay": "2"}, "delay='2': give a number of seconds"), ({"delay": -1}, "at least 0"),
+        ({"retry_after": "soon"}, "retry_after='soon'"), ({"headers": {"X-A": 5}}, "give names and values as text"),
+        ({"headers": "X-A: 5"}, "give names and values as text"),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_what_makes_no_sense_is_told_where_it_is_written(api_mock, settings, said):
+    route = api_mock.get("/a", required=False)
+    with pytest.raises(ConfigError, match=said):
+        route.reply(**settings)
+
+
+@pytest.mark.parametrize("name", ["Reset", "connect-timeout", "connect_timeout", "TLS"])
+async def test_faults_are_known_in_any_spelling(api_mock, name):
+    api_mock.get("/a").fail(name)
+    async with Client("https://h", retry=None) as api:
+        with pytest.raises(TransportError):
+            await api.get("/a")
+
+
+def test_a_status_is_no_fault(api_mock):
+    with pytest.raises(ConfigError, match=r"a status goes into reply\(503\)"):
+        api_mock.get("/a", required=False).fail(503)

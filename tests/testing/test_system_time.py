@@ -3,7 +3,9 @@
 import asyncio
 import time
 
-from asyncapi import Client, RateLimit
+import pytest
+
+from asyncapi import Client, ConfigError, RateLimit
 from asyncapi.clock import SYSTEM
 from asyncapi.testing import APIMock, SystemTime
 
@@ -33,3 +35,23 @@ def test_outside_of_run_and_after_it_time_is_real():
 
         assert abs(asyncio.run(now()) - time.monotonic()) < 60
     assert SYSTEM.now is real
+
+
+def test_random_draws_are_the_same_in_every_run_and_random_outside():
+    def draws():
+        with SystemTime() as clock:
+            assert SYSTEM.random() != SYSTEM.random()
+
+            async def draw():
+                return [SYSTEM.random() for _ in range(3)]
+
+            return clock.run(draw())
+
+    before = SYSTEM.random
+    assert draws() == draws()
+    assert SYSTEM.random is before
+
+
+async def test_within_a_running_loop_it_says_what_to_do():
+    with SystemTime() as clock, pytest.raises(ConfigError, match="make the test a plain function"):
+        clock.run(program())

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from asyncapi import Client
+from asyncapi import Client, ConfigError
 from asyncapi.testing import FakeClock, MockTransport, VirtualTimeLoop, reply, run
 
 
@@ -107,3 +107,14 @@ def test_virtual_timers_run_at_their_own_time_and_ties_in_order():
         return [number for number, _ in ran], [at == times[number] for number, at in ran]
 
     assert run(scenario()) == ([2, 5, 0, 3, 1, 4], [True] * 6)
+
+
+async def test_run_within_a_running_loop_says_what_to_do():
+    """And leaves no coroutine behind that was never awaited, which would be a warning."""
+    with pytest.raises(ConfigError, match=r"`def test_\.\.\.`, not `async def`"):
+        run(asyncio.sleep(1))
+
+
+def test_run_wants_a_coroutine():
+    with pytest.raises(ConfigError, match="give a coroutine"):
+        run(asyncio.sleep)

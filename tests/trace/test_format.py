@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 import asyncapi.trace
 from asyncapi import ConfigError, Retry
 from asyncapi.trace import RecordedCall, RecordedExchange, Trace, replay
+from asyncapi.trace.format import decisions_of
 
 # As 0.1 wrote it: a call that was answered 503, and then 200.
 OLD = """\
@@ -76,3 +78,45 @@ def test_the_exchanges_of_a_trace_have_their_old_name_too():
 def test_a_name_that_never_was_is_no_attribute():
     with pytest.raises(AttributeError, match="Gone"):
         asyncapi.trace.Gone  # noqa: B018
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress], ids=["plain", "gzip"])
+def test_a_trace_may_be_compressed_and_its_decisions_are_read_alone(tmp_path, pack):
+    path = tmp_path / "trace.jsonl"
+    path.write_bytes(pack(OLD.encode()))
+    assert list(decisions_of(path)) == Trace.load(path).decisions == [json.loads(OLD.splitlines()[-1])[1]]
+
+
+def test_decisions_are_found_however_the_lines_are_written(tmp_path):
+    path = tmp_path / "trace.jsonl"
+    path.write_text("".join(json.dumps(json.loads(line), separators=(",", ":")) + "\n" for line in OLD.splitlines()))
+    assert len(list(decisions_of(path))) == 1
+
+
+def test_a_file_that_is_cut_off_anywhere_is_no_smaller_trace(tmp_path):
+    whole, path = OLD.encode(), tmp_path / "cut.jsonl"
+    for length in range(len(whole) - 2):
+        path.write_bytes(whole[:length])
+        if whole[:length].count(b"call") and length > whole.index(b'["met"'):
+            with pytest.raises(ConfigError, match="cut off"):
+                list(decisions_of(path))
+    for length in (1, 20, 100, len(gzip.compress(whole)) - 1):
+        path.write_bytes(gzip.compress(whole)[:length])
+        with pytest.raises(ConfigError, match=r"cut\.jsonl"):
+            list(decisions_of(path))
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [(b"", "the file is empty"), (b"\xff\xfe\x00\n", "no UTF-8 text"), (b'["dream", 1]\n', ":1: not a line"),
+     (b"[" * 100_000 + b"\n", ":1: not a line"), (b'{"a": 1}\n', ":1: not a line")],
+    ids=["empty", "bytes", "another kind", "nested", "an object"],
+)  # fmt: skip
+def test_decisions_of_a_file_that_is_no_trace_are_refused(tmp_path, content, says):
+    path = tmp_path / "no.jsonl"
+    path.write_bytes(content)
+    with pytest.raises(ConfigError, match=says):
+        list(decisions_of(path))
+    path.write_bytes(content)
+    with pytest.raises(ConfigError, match="the file of a friend"):
+        list(decisions_of(path, name="the file of a friend"))

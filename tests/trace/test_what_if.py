@@ -5,7 +5,7 @@ import random
 
 import pytest
 
-from asyncapi import ConfigError, Learned, Retry
+from asyncapi import ConfigError, ConnectError, Learned, Retry
 from asyncapi.testing import FakeClock, MockTransport, reply, run
 from asyncapi.trace import Recorder, Trace, what_if
 
@@ -141,3 +141,57 @@ def test_a_trace_without_calls_is_refused():
     for decisions in ([], [["cancelled"]], [[[1, "first", "", "", 0.0, 0.0], "cancelled"]]):
         with pytest.raises(ConfigError, match="has no calls that ended"):
             what_if(Trace(decisions=decisions))
+
+
+def refusing(retry):
+    """The share of failed calls to a host that is down for 2 s of 20, and the trace."""
+
+    async def storm():
+        clock = FakeClock(seed=2)
+
+        async def handler(request):
+            if clock.now() % 20 >= 18:
+                raise ConnectError("refused", request=request)
+            await clock.sleep(0.1)
+            return reply(200)
+
+        recorder = Recorder(MockTransport(handler, clock=clock), clock=clock)
+        failed = 0
+        async with recorder.client("https://h", retry=retry, timeout=10) as api:
+
+            async def one(number):
+                nonlocal failed
+                await clock.sleep(number * 0.05)
+                try:
+                    await api.get(f"/users/{number}")
+                except ConnectError:
+                    failed += 1
+
+            await asyncio.gather(*(one(number) for number in range(800)))
+        return failed / 800, recorder.trace
+
+    return run(storm())
+
+
+def test_calls_that_waited_for_their_host_would_have_failed_without_retries():
+    truth, _ = refusing(None)
+    failed, trace = refusing(Retry(policy=Learned()))
+    first, none, default = what_if(trace, "none", "default")
+    assert (failed, first.evaluation.failed.mean) == (0.0, 0.0)
+    assert first.held > 50
+    figure = none.evaluation.failed
+    assert figure.low <= truth <= figure.high
+    assert figure.mean == pytest.approx(truth, abs=0.04)
+    assert none.evaluation.attempts.mean == 1.0
+    assert "record with Learned(hold=False)" in default.why_not
+
+
+def test_calls_that_were_never_sent_count():
+    unsent = ["ConnectError: h has refused connections for 9 s (refused); the call was held back for 9 s"]
+    first, none = what_if(
+        Trace(decisions=[[[1, "first", "", "", 0.0, 0.1], "200"], unsent, ["200, from cache: hit"]]), "none"
+    )
+    assert (first.calls, first.held) == (3, 1)
+    assert first.evaluation.failed.mean == pytest.approx(1 / 3)
+    assert first.evaluation.attempts.mean == pytest.approx(1 / 3)
+    assert none.evaluation.attempts.mean == pytest.approx(2 / 3)

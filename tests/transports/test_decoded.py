@@ -89,6 +89,7 @@ async def test_brotli_that_was_cut_is_an_error(how):
         (["Content-Encoding: gzip, identity"], WHOLE),
         (["Content-Encoding: utf-8"], TEXT),
         (["Content-Encoding: identity"], TEXT),
+        (["Content-Encoding: one"], TEXT),
     ],
 )
 async def test_a_whole_body_comes_back_read_or_streamed(headers, body, how):
@@ -112,6 +113,13 @@ async def test_a_transfer_coding_to_the_end_of_the_connection_is_undone_too():
     answer = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\n" + WHOLE
     async with scripted(always(answer, close=True)) as server, Client(server.url, retry=None) as api:
         assert (await api.get("/")).content == TEXT
+
+
+async def test_plain_text_under_a_transfer_coding_that_is_none_is_the_body():
+    answer = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: one\r\n\r\n" + TEXT
+    async with scripted(always(answer, close=True)) as server, Client(server.url, retry=None) as api:
+        assert (await api.get("/")).content == TEXT
+        assert await streamed(api) == TEXT
 
 
 @pytest.mark.parametrize("coding", ["compress", "x-compress", "zzz", "gzip, compress"])

@@ -30,7 +30,14 @@ def test_a_call_is_one_readable_record_with_fields(caplog):
     assert record.getMessage() == "GET https://h/users/7?token=***: 200 in 2000 ms"
     assert record.levelno == logging.INFO
     fields = {"kind": "call", "method": "GET", "host": "h", "route": "/users/{id}", "status": 200, "error": None}
-    numbers = {"elapsed": 2.0, "attempts": 2, "queued": 0.0, "degraded": "", "url": "https://h/users/7?token=***"}
+    numbers = {
+        "elapsed": 2.0,
+        "attempts": 2,
+        "queued": 0.0,
+        "degraded": "",
+        "background": False,
+        "url": "https://h/users/7?token=***",
+    }
     assert {name: getattr(record, name) for name in fields | numbers} == fields | numbers
 
 

@@ -5,12 +5,14 @@ Rules:
 2. No secret goes to a worker with the job: the engine would store it, log it or show it. Workers read theirs from their
    own environment.
 3. What depends on all rows in order is refused, if the coordinator can't do it.
+4. A SQLite file that several machines share is refused: its processes share memory.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from asyncapi.bulk.fleet.network import is_on_network
 from asyncapi.errors import ConfigError
 from asyncapi.redact import is_secret, redact_url
 
@@ -31,7 +33,8 @@ def refuse(job: Job, on: Any) -> None:
         ConfigError: It can't; the message says what to do.
     """
     alone = on == "local:1"
-    for is_wrong, why in (*_limits(job, alone=alone), *_secrets(job), *_results(job)):
+    here = str(on).startswith("local:")
+    for is_wrong, why in (*_limits(job, alone=alone), *_secrets(job), *_results(job), *_places(job, here=here)):
         if is_wrong:
             raise ConfigError(why)
 
@@ -83,6 +86,17 @@ _INSTEAD = {
 
 def _redis(shared: Any) -> str | None:
     return None if shared is None else str(getattr(shared, "url", shared))
+
+
+def _places(job: Job, *, here: bool) -> Iterator[tuple[bool, str]]:
+    store = job.cache_store
+    yield (
+        store is not None and not here and is_on_network(store),
+        (
+            f"--cache-store {store} is on a network file system, where several machines would damage it: name a file "
+            "that is on a disk of its own on each machine"
+        ),
+    )
 
 
 def _results(job: Job) -> Iterator[tuple[bool, str]]:

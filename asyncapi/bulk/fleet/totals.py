@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from asyncapi.bulk.indices import Indices
 from asyncapi.bulk.progress import Progress, RecentRate
 from asyncapi.bulk.summary import Summary
-from asyncapi.bulk.tally import Tally
+from asyncapi.bulk.tally import Tally, most
 
 if TYPE_CHECKING:
     from asyncapi.bulk.fleet.done import Done
@@ -212,6 +212,7 @@ class Totals:
             p99=tally.quantile_ms(0.99),
             paused=self.paused,
             held=dict(self.held),
+            cached=most(tally.cached),
             **figures,
             output=output,
             report=None,

@@ -13,7 +13,7 @@ from asyncapi.credentials.oauth.credential import _OAuthCredential
 from asyncapi.credentials.oauth.jose import sign_jwt
 from asyncapi.credentials.oauth.options import OAuthOptions, TokenOptions, complete, scope_of
 from asyncapi.credentials.oauth.server import AuthServer
-from asyncapi.credentials.sources import principal_of, source
+from asyncapi.credentials.sources import account_of, principal_of, source
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping, Sequence
@@ -71,6 +71,7 @@ class OAuth2JWTBearer(_OAuthCredential, options=TokenOptions):
         self._scope = scope_of(scope)
         self._claims = {"iss": issuer, "sub": subject or issuer, "aud": audience, **(claims or {})}
         self._algorithm, self._key_id = algorithm, key_id
+        self.account: str = account_of(server.describe(), self._claims, self._scope)
         tokens, _ = server.tokens(self._fetch)
         super().__init__(server, tokens)
 
@@ -143,6 +144,9 @@ class OAuth2TokenExchange(_OAuthCredential, options=OAuthOptions):
         super().__init__(server, tokens)
         constant = principal_of(self._subject, *([] if self._actor is None else [self._actor])) is None
         self.principal: Callable[[], Coroutine[Any, Any, str | None]] | None = None if constant else tokens.principal
+        self.account: str | None = None
+        if constant:
+            self.account = account_of(server.describe(), self._form, self._subject, self._actor)
 
     async def _fetch(self, old: Token | None, context: AuthContext) -> Token:
         form = self._form | {"subject_token": await self._subject.fetch()}

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from asyncapi.credentials.oauth.credential import _OAuthCredential
 from asyncapi.credentials.oauth.options import OAuthOptions, complete, scope_of
 from asyncapi.credentials.oauth.server import AuthServer
+from asyncapi.credentials.sources import account_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -67,6 +68,7 @@ class OAuth2ClientCredentials(_OAuthCredential, options=OAuthOptions):
         )  # fmt: skip
         self._form = {"grant_type": "client_credentials", "scope": scope_of(scope), **(params or {})}
         kind = f"client_credentials {server.describe()} {self._form['scope']}"
+        self.account: str = account_of(server.describe(), self._form)
         tokens, _ = server.tokens(self._fetch, store, kind)
         super().__init__(server, tokens)
 

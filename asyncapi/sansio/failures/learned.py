@@ -17,24 +17,19 @@ Rules:
 4. Every decision takes two draws, whatever is decided; nothing else is random. So a replay decides the same.
 5. There are at most 256 keys. Where no place is free, those that come new share one for each kind of failure. A place
    is free once its key was not needed for ten minutes.
-6. Where a call has no `route=`, its path stands for it, and each segment with a digit in it, or a very long one, for
-   any: `/users/17` and `/users/18` are one route.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
-from functools import lru_cache
 from math import inf
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from asyncapi.errors import TransportError
-    from asyncapi.messages.request import Request
-    from asyncapi.messages.response import Response
+    from asyncapi.sansio.failures.retry_keys import Key
 
 WAITS: Final = (0.0, 0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4)
 """The waits to choose from, seconds; each is drawn out by up to half a step, so that calls don't come back at once."""
@@ -49,17 +44,15 @@ _BELIEF = 1.0, 0.5  # retries that ended well, and that did not, before any was 
 _PRICE = 0.15  # of a retry: what it costs the host, in successes
 _LEAST = 0.05  # the value from which on a retry is sent
 _SPARE = 0.05  # seconds that an attempt needs after the wait, at the very least
+_ALL = len(WAITS)
+_SPANS = tuple(longest - wait for wait, longest in zip(WAITS, LONGEST, strict=True))  # of the draw
+_ENOUGH = LONGEST[-1] + 1.0  # seconds: with more left, every wait ends in time
 _HORIZON = 10.0  # seconds: waiting costs as if no more were left where there are, or where there is no deadline
 _AGED = 60.0  # seconds after which the age of what was seen is taken into account
 _BIG, _ALMOST_NOTHING = 1e9, 1e-12  # of units and of shares: beyond, numbers would lose their precision
 _IDLE = 600.0  # seconds (rule 5)
 _OTHERS = "other routes"
 _SHARED_FROM = 192  # keys: those after them are shared ones, of one kind of failure each
-_SEGMENT, _SEGMENTS = 32, 12  # characters and segments of a path that keys keep
-_ROUTE, _KIND = 256, 48  # characters of a route and of a kind
-
-Key = tuple[str, str]
-"""Route and kind of failure."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,34 +81,50 @@ class Choice:
 
     Attributes:
         key: The route and the kind of failure.
+        seen: What is known of it.
         arm: The number of the chosen wait; None if there is no retry.
         wait: Seconds to wait; 0 if there is no retry.
         value: The value of the chosen wait, or the highest one that was refused; 0 where none ends in time.
-        propensity: How likely this choice was, of all that were allowed (rule 4).
-        reason: Why, in words.
         allowed: How many waits were allowed: the first ones of `WAITS`.
         best: The number of the wait with the highest value; None if that was too low, or none ends in time.
         explored: Whether it was made to see what happens.
         left: Seconds until the deadline; None without one.
+        explore: The share of decisions that try any wait.
+        facts: What `reason` is made of when somebody reads it.
         overruled: What kept the chosen retry from being sent: a rule that stands after this one. "" for nothing.
     """
 
     key: Key
+    seen: Seen
     arm: int | None
     wait: float
     value: float
-    propensity: float
-    reason: str
     allowed: int
     best: int | None
     explored: bool
     left: float | None
-    seen: Seen
+    explore: float
+    facts: tuple[float, ...]
     overruled: str = ""
 
-    def propensities(self, explore: float) -> list[float]:
-        """How likely each allowed wait was, and last, how likely it was that there is no retry."""
-        return propensities(self.allowed, self.best, explore)
+    @property
+    def propensity(self) -> float:
+        """How likely this choice was, of all that were allowed (rule 4)."""
+        if not self.allowed:
+            return 1.0
+        chance = self.explore / self.allowed if self.explored else 0.0
+        if self.arm == self.best:
+            chance = 1.0 - self.explore + (0.0 if self.arm is None else self.explore / self.allowed)
+        return chance
+
+    @property
+    def reason(self) -> str:
+        """Why, in words."""
+        if not self.allowed:
+            return f"{max(0.0, self.left or 0.0):.2g} s are left, too little for another attempt"
+        if self.arm is None:
+            return _why_not(self.key, self.facts)
+        return _why(self.arm, self.best, self.facts, explored=self.explored)
 
     def as_dict(self) -> dict[str, Any]:
         """Return the choice as plain data, for records and traces."""
@@ -211,9 +220,13 @@ class Seen:
         self.left_of *= share
         self.unit /= max(share, _ALMOST_NOTHING)
         if self.unit > _BIG:
-            kept = self.left_of, self.new
-            self.fill(self.good, self.bad, self.tried / self.unit, self.won / self.unit)
-            self.left_of, self.new = kept
+            self.rescale()
+
+    def rescale(self) -> None:
+        """Count in units of 1 again, before numbers lose their precision."""
+        kept = self.left_of, self.new
+        self.fill(self.good, self.bad, self.tried / self.unit, self.won / self.unit)
+        self.left_of, self.new = kept
 
     def grow_old(self, now: float) -> None:
         """Let what was seen count less, as time has passed (rule 3); a clock that was set back changes nothing."""
@@ -227,9 +240,13 @@ class Seen:
         elif age < 0:
             self.at = now
 
-    def add(self, arm: int, *, good: bool) -> None:
-        """Take in how a retry after a wait has ended (rule 2)."""
-        unit = self.unit
+    def add(self, arm: int, good: bool, keep: float) -> None:
+        """Take in how a retry after a wait has ended (rules 2 and 3); `keep` is left of what was seen before."""
+        self.left_of *= keep
+        self.unit = unit = self.unit / keep
+        if unit > _BIG:
+            self.rescale()
+            unit = self.unit
         self.tried += unit
         self.new += 1
         if good:
@@ -251,7 +268,7 @@ class Learning:
         recall: Fills in what is known of a key from elsewhere when it is first needed; None where nothing is.
     """
 
-    __slots__ = ("_explore", "_keep", "_patience", "_places", "_recall")
+    __slots__ = ("_explore", "_full_until", "_keep", "_patience", "_places", "_recall")
 
     def __init__(self, rules: Rules, recall: Callable[[Key, Seen], object] | None = None) -> None:
         self._recall = recall
@@ -259,6 +276,7 @@ class Learning:
         self._explore = rules.explore
         self._keep = rules.keep
         self._places: dict[Key, Seen] = {}
+        self._full_until = -inf  # no place is free before (rule 5)
 
     def choose(
         self,
@@ -269,7 +287,7 @@ class Learning:
         *,
         instead: float = 0.0,
         most: float = inf,
-        told: bool = False,
+        told: Callable[[], bool] | None = None,
     ) -> Choice:
         """Decide whether to retry, and after what wait.
 
@@ -280,31 +298,38 @@ class Learning:
             now: Now, in seconds.
             instead: What else can be had at once, a fallback, is worth so much: from 0 for nothing to 1.
             most: The longest wait that the user allows, seconds.
-            told: Whether the server says that a retry is worth it: then it only picks the wait.
+            told: Whether the server says that a retry is worth it: then it only picks the wait. None for no.
         """
-        key, seen = self._seen(key, now)
-        seen.asked = seen.asked * self._keep + 1.0
+        seen = self._places.get(key)
+        if seen is None:
+            key, seen = self._place(key, now)
+        elif not 0.0 <= now - seen.at < _AGED:
+            seen.grow_old(now)
+        seen.used = now
+        keep, explore = self._keep, self._explore
+        seen.asked = seen.asked * keep + 1.0
         allowed, top, value = self._rate(seen, left, most)
         if not allowed:
-            seen.refused = seen.refused * self._keep + 1.0
-            why = f"{max(0.0, left or 0.0):.2g} s are left, too little for another attempt"
-            return Choice(key, None, 0.0, 0.0, 1.0, why, 0, None, explored=False, left=left, seen=seen)
-        best = top if told or value >= max(_LEAST, instead) else None
-        explored = draws[0] < self._explore
-        arm = min(allowed - 1, int(draws[0] / self._explore * allowed)) if explored else best
+            seen.refused = seen.refused * keep + 1.0
+            return Choice(key, seen, None, 0.0, 0.0, 0, None, explored=False, left=left, explore=explore, facts=())
+        pays = (value >= _LEAST and value >= instead) or (told is not None and told())
+        arm = best = top if pays else None
+        explored = draws[0] < explore
+        if explored:
+            arm = min(allowed - 1, int(draws[0] / explore * allowed))
         seen.best = best
-        seen.refused = seen.refused * self._keep + (arm is None)
-        chance = self._explore / allowed if explored else 0.0
-        if arm == best:
-            chance = 1.0 - self._explore + (0.0 if arm is None else self._explore / allowed)
+        seen.refused = seen.refused * keep + (arm is None)
         if arm is None:
-            why = _why_not(key, seen, instead if instead > max(_LEAST, 0.0) else 0.0)
-            return Choice(key, None, 0.0, value, chance, why, allowed, None, explored=False, left=left, seen=seen)
-        wait = min(most, WAITS[arm] + (LONGEST[arm] - WAITS[arm]) * draws[1])
-        why = _why(seen, arm, best, explored=explored)
+            facts: tuple[float, ...] = (seen.unit, seen.won, seen.tried, instead if instead > _LEAST else 0.0)
+            return Choice(key, seen, None, 0.0, value, allowed, best, explored, left, explore, facts)
+        wait = WAITS[arm] + _SPANS[arm] * draws[1]
         if arm != top:
             value = self._value(seen, arm, left)
-        return Choice(key, arm, wait, value, chance, why, allowed, best, explored=explored, left=left, seen=seen)
+        if wait > most:  # noqa: PLR1730 - quicker
+            wait = most
+        gains, losses, other = seen.gains, seen.losses, best if explored and best is not None else 0
+        facts = (seen.unit, gains[arm], losses[arm], gains[other], losses[other])
+        return Choice(key, seen, arm, wait, value, allowed, best, explored, left, explore, facts)
 
     def settle(self, choice: Choice, good: bool) -> None:
         """Take in how the retry that was chosen has ended; once, and only if it was sent.
@@ -313,11 +338,8 @@ class Learning:
             choice: What was chosen.
             good: Whether the retry ended the trouble.
         """
-        if choice.arm is None:
-            return
-        seen = choice.seen
-        seen.fade(self._keep)
-        seen.add(choice.arm, good=good)
+        if choice.arm is not None:
+            choice.seen.add(choice.arm, good, self._keep)
 
     def items(self) -> list[tuple[Key, Seen]]:
         """What is known, by key."""
@@ -325,22 +347,23 @@ class Learning:
 
     def _rate(self, seen: Seen, left: float | None, most: float) -> tuple[int, int, float]:
         """Return how many waits are allowed, the best of them, and its value; the first is, whatever `most` says."""
-        allowed = len(WAITS) if left is None else bisect_left(LONGEST, left - _SPARE)
+        allowed = _ALL if left is None or left > _ENOUGH else bisect_left(LONGEST, left - _SPARE)
         if most < LONGEST[-1] and allowed:
             allowed = min(allowed, max(1, bisect_right(LONGEST, most)))
         if not allowed:
             return 0, 0, 0.0
         pull = self._patience / (_HORIZON if left is None or left > _HORIZON else left)
-        top, value = 0, -inf
-        hope, doubt = _BELIEF[0] * seen.unit, _BELIEF[1] * seen.unit
-        for arm, good, bad in zip(range(allowed), seen.gains, seen.losses, strict=False):
-            most_worth = 1.0 - pull * WAITS[arm]
+        arm, top, value, unit = 0, 0, -inf, seen.unit
+        hope, doubt = _BELIEF[0] * unit, _BELIEF[1] * unit
+        for wait, good, bad in zip(WAITS if allowed == _ALL else WAITS[:allowed], seen.gains, seen.losses):  # noqa: B905
+            most_worth = 1.0 - pull * wait
             if most_worth <= value:
                 break
             good += hope
             worth = good / (good + bad + doubt) * most_worth
             if worth > value:
                 top, value = arm, worth
+            arm += 1  # noqa: SIM113 - quicker
         return allowed, top, value - _PRICE
 
     def _value(self, seen: Seen, arm: int, left: float | None) -> float:
@@ -349,80 +372,50 @@ class Learning:
         chance = good / (good + seen.losses[arm] + _BELIEF[1] * seen.unit)
         return chance * (1.0 - self._patience * WAITS[arm] / horizon) - _PRICE
 
-    def _seen(self, key: Key, now: float) -> tuple[Key, Seen]:
-        """Return what is known for a key, or for the key that stands for it (rule 5)."""
+    def _place(self, key: Key, now: float) -> tuple[Key, Seen]:
+        """Return what is known for a key that has no place yet, or for the key that stands for it (rule 5)."""
         places = self._places
-        seen = places.pop(key, None)
-        if seen is None and len(places) >= _SHARED_FROM:
-            oldest = next(iter(places))
-            if now - places[oldest].used >= _IDLE:
-                del places[oldest]
-            else:
-                key = (_OTHERS, key[1])
-                if key not in places and len(places) >= MAX_KEYS - 1:
-                    key = (_OTHERS, "other failures")
-                seen = places.pop(key, None)
-        if seen is None:
-            seen = Seen(now)
-            if self._recall is not None:
-                self._recall(key, seen)
-        else:
-            seen.grow_old(now)
-            seen.used = now
-        places[key] = seen  # the newest one: the dict is in the order of use
+        if len(places) >= _SHARED_FROM and not self._make_room(now):
+            key = (_OTHERS, key[1])
+            if key not in places and len(places) >= MAX_KEYS - 1:
+                key = (_OTHERS, "other failures")
+            if (shared := places.get(key)) is not None:
+                shared.grow_old(now)
+                return key, shared
+        seen = places[key] = Seen(now)
+        if self._recall is not None:
+            self._recall(key, seen)
         return key, seen
 
-
-def key_of(request: Request, failure: Response | TransportError) -> Key:
-    """Name the route and the kind of failure that a retry is learned for (rule 6)."""
-    call = request.call
-    route = request.route if request.route is not None else route_of(call.original.path)
-    return f"{request.method} {route[:_ROUTE]}", kind_of(failure)
-
-
-def kind_of(failure: Response | TransportError) -> str:
-    """Name the kind of a failure: its status, the code of its protocol, or the class of its error."""
-    if isinstance(failure, Exception):
-        return type(failure).__name__[:_KIND]
-    meaning = failure.meaning
-    if meaning is not None and meaning.text:
-        return str(meaning.shown)[:_KIND]
-    return str(failure.effective_status)
-
-
-@lru_cache(1024)
-def route_of(path: str) -> str:
-    """Make a route of a path: what looks like the name of one thing stands for any (rule 6)."""
-    segments = path.partition("?")[0].split("/", _SEGMENTS + 1)
-    del segments[_SEGMENTS + 1 :]
-    return "/".join("{}" if _is_name_of_one(segment) else segment for segment in segments) or "/"
-
-
-def _is_name_of_one(segment: str) -> bool:
-    if len(segment) > _SEGMENT:
+    def _make_room(self, now: float) -> bool:
+        """Give up the place that was needed least lately, if it was idle for long (rule 5)."""
+        if now < self._full_until:
+            return False
+        oldest = min(self._places.items(), key=lambda place: place[1].used)
+        free_at = oldest[1].used + _IDLE
+        if now < free_at:
+            self._full_until = free_at
+            return False
+        del self._places[oldest[0]]
         return True
-    if segment[:1] == "v" and segment[1:].isdecimal():  # a version
-        return False
-    return any(character.isdecimal() for character in segment)
 
 
-def _why(seen: Seen, arm: int, best: int | None, *, explored: bool) -> str:
+def _why(arm: int, best: int | None, facts: tuple[float, ...], *, explored: bool) -> str:
     """Say why this wait: "41 of 52 such waits ended well; 0 s: 9 of 31"."""
-    unit, good = seen.unit, seen.gains[arm]
-    tried = good + seen.losses[arm]
+    unit, good, bad, others_good, others_bad = facts
+    tried = good + bad
     text = f"{good / unit:.0f} of {tried / unit:.0f} such waits ended well" if tried else "no such wait was seen yet"
     if explored and arm != best:
         text = f"to see what it leads to; {text}"
     other = best if explored and best is not None else 0
-    good = seen.gains[other]
-    tried = good + seen.losses[other]
+    tried = others_good + others_bad
     if tried and other != arm:
-        text = f"{text}; {WAITS[other]:g} s: {good / unit:.0f} of {tried / unit:.0f}"
+        text = f"{text}; {WAITS[other]:g} s: {others_good / unit:.0f} of {tried / unit:.0f}"
     return text
 
 
-def _why_not(key: Key, seen: Seen, instead: float) -> str:
+def _why_not(key: Key, facts: tuple[float, ...]) -> str:
     """Say why there is no retry: "1 of 38 retries of 500 on GET /poison ended well"."""
-    unit = seen.unit
-    text = f"{seen.won / unit:.0f} of {seen.tried / unit:.0f} retries of {key[1]} on {key[0]} ended well"
+    unit, won, tried, instead = facts
+    text = f"{won / unit:.0f} of {tried / unit:.0f} retries of {key[1]} on {key[0]} ended well"
     return f"a fallback is worth more now: {text}" if instead else text

@@ -10,10 +10,11 @@ there counts less after as many retries as this process has seen since, and with
 from __future__ import annotations
 
 import json
-from math import isfinite
+from math import inf, isfinite
 from typing import Any, Final
 
-from asyncapi.sansio.failures.learned import HALF_LIFE, WAITS, Key
+from asyncapi.sansio.failures.learned import HALF_LIFE, WAITS
+from asyncapi.sansio.failures.retry_keys import Key
 
 FORMAT: Final = "asyncapi learned retries"
 VERSION: Final = 1
@@ -95,8 +96,12 @@ def write(rows: dict[Place, Counts]) -> str:
     return json.dumps({"format": FORMAT, "version": VERSION, "seen": seen}, separators=(",", ":"))
 
 
-def read(text: str) -> dict[Place, Counts]:
+def read(text: str, wall: float = inf) -> dict[Place, Counts]:
     """Read what was written down.
+
+    Args:
+        text: The text.
+        wall: Now, as a date: what seems to come from later is as of now. A clock was wrong when it was written, or is.
 
     Raises:
         Foreign: It is something else.
@@ -109,14 +114,15 @@ def read(text: str) -> dict[Place, Counts]:
         raise Foreign("it is something else")
     version = found.get("version")
     if version != VERSION:
-        raise Foreign(f"it has version {version!r}", newer=isinstance(version, int) and version > VERSION)
+        newer = isinstance(version, int) and version > VERSION
+        raise Foreign("a later version of asyncapi has written it" if newer else "its version is unknown", newer=newer)
     rows = found.get("seen")
     if not isinstance(rows, list):
         raise Foreign("it has no rows")
-    return dict(_row(row) for row in rows[:MOST_ROWS])
+    return dict(_row(row, wall) for row in rows[:MOST_ROWS])
 
 
-def _row(row: Any) -> tuple[Place, Counts]:
+def _row(row: Any, wall: float) -> tuple[Place, Counts]:
     try:
         host, route, kind, at, good, bad, tried, won = row
         texts, numbers = (host, route, kind), (at, *good, *bad, tried, won)
@@ -126,11 +132,11 @@ def _row(row: Any) -> tuple[Place, Counts]:
             and all(type(number) in {int, float} and isfinite(number) and number >= 0 for number in numbers)
             and max(*good, *bad, tried, won) <= _MOST_SEEN
         )
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         right = False
     if not right:
         raise Foreign("a row of it is broken")
-    return (host, (route, kind)), Counts(float(at), _floats(good), _floats(bad), float(tried), float(won))
+    return (host, (route, kind)), Counts(min(float(at), wall), _floats(good), _floats(bad), float(tried), float(won))
 
 
 def _rounded(counts: list[float]) -> list[float]:

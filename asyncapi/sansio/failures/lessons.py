@@ -3,22 +3,24 @@
 How a retry ended:
     well            with a success, or with a response that no retry would change (a 404, a 422)
     badly           with a failure that is worth another retry, or with one of the server's own (501)
+    badly           not sent, because nearly all attempts timed out when it was due
     unknown         with anything else: cancelled, refused by ourselves, ended by a bound of ours, asking for money
 """
 
 from __future__ import annotations
 
 from math import inf
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from asyncapi.errors import TransportError
-from asyncapi.sansio.failures.learned import key_of
 from asyncapi.sansio.failures.retry_choice import costs_money
+from asyncapi.sansio.failures.retry_keys import key_of
 from asyncapi.sansio.http.retry_after import should_retry
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from asyncapi.messages.call import Attempt
     from asyncapi.messages.request import Request
     from asyncapi.messages.response import Response
     from asyncapi.sansio.failures.learned import Choice, Learning
@@ -37,12 +39,11 @@ class Lessons:
         choice: What was decided last, as long as it is not known how it ended; None where nothing is open.
     """
 
-    __slots__ = ("_learning", "_noted", "_record", "choice")
+    __slots__ = ("_failure", "_learning", "_noted", "_record", "choice")
 
     def __init__(self, learning: Learning, noted: Callable[[], object] | None = None) -> None:
         self._learning, self._noted = learning, noted
         self.choice: Choice | None = None
-        self._record: dict[str, Any] = {}
 
     def choose(
         self,
@@ -62,26 +63,42 @@ class Lessons:
             now: Now, in seconds of the clock of `request.deadline`.
             most: The longest wait that the user allows, seconds.
         """
+        call, deadline = request.call, request.deadline
+        self._failure: Response | TransportError = failure
         self.choice = choice = self._learning.choose(
             key_of(request, failure),
-            None if request.deadline is None else request.deadline - now,
+            None if deadline is None else deadline - now,
             draws,
             now,
-            instead=request.call.instead,
+            instead=0.0 if call.alternative is None else call.instead,
             most=most,
-            told=not isinstance(failure, TransportError) and should_retry(failure.headers) is True,
+            told=self._told,
         )
-        self._record = choice.as_dict()
-        if request.call.attempts:
-            attempt = request.call.attempts[-1]
-            attempt.state = {**(attempt.state or {}), "learned": self._record}
+        self._record: Attempt | None = None
+        if call.attempts:
+            self._record = call.attempts[-1]
+            self._record.followed_by(choice)
         return choice
+
+    def _told(self) -> bool:
+        """Whether the server says that a retry is worth it."""
+        failure = self._failure
+        return not isinstance(failure, TransportError) and should_retry(failure.headers) is True
 
     def overrule(self, why: str) -> None:
         """Take in that the chosen retry was not sent, and what kept it from that."""
+        choice, self.choice = self.choice, None
+        if choice is None:
+            return
+        choice.overruled = why
+        if self._record is not None and self._record.state is not None:  # somebody may have read it before
+            self._record.state["learned"]["overruled"] = why
+
+    def futile(self, why: str) -> None:
+        """Take in that the chosen retry was not sent, because it was due while none could end well."""
         if self.choice is not None:
-            self.choice.overruled = self._record["overruled"] = why
-        self.choice = None
+            self._learning.settle(self.choice, good=False)
+        self.overrule(why)
 
     def ended(self, failure: Response | TransportError | None, *, again: bool) -> bool:
         """Take in how the last retry has ended; whether it was one that was chosen here.

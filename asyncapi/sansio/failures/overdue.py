@@ -1,21 +1,21 @@
-"""Decide how long a call waits for the usual response, where a fallback is at hand.
+"""Decide how long a call waits for the usual response, and each of its attempts, where a fallback is at hand.
 
-For each route of a host: of the calls that were still under way after 0.1, 0.2, 0.4 ... seconds, how many got a good
-response in the end, and how many did not. Where that chance falls below what the fallback is worth, waiting on is not
+For each route of a host: of the calls (or of the attempts) that were still under way after 0.1, 0.2, 0.4 ... seconds,
+how many got a good response in the end, and how many did not. Where that chance is below `HOPELESS`, waiting on is not
 worth it. It is the same estimate as for the waits of retries (learned.py), along the time that a call has taken.
 
 Rules:
 1. Nobody is cut short who takes no longer than usual: three times what 95 % of the good responses took, at least.
 2. As long as no call has failed, nothing is counted, and nobody is cut short: a healthy host is never left.
 3. A call that is cut short says nothing of how it would have ended. So a share of them is not, to see.
-4. What was seen counts half after 50 further calls, and where nothing was heard for a minute, it is forgotten: a host
-   that is back is asked again.
+4. What was seen counts half after 50 further calls (200 attempts), and where nothing was heard for a minute, it is
+   forgotten: a host that is back is asked again.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from asyncapi.messages.request import Request
@@ -23,12 +23,14 @@ if TYPE_CHECKING:
 AFTER = (0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 12.8, 25.6)
 """Seconds after which a call may be cut short."""
 
-WORTH = 0.15
-"""What a fallback is worth, where a good response of the usual host is worth 1."""
+WORTH = 0.06
+"""What a fallback is worth, where a good response of the usual host is worth 1, less the price of a retry for it."""
+
+HOPELESS = 0.15
+"""How likely a good response is that is not worth waiting for any more."""
 
 _BELIEF = 2.0, 0.5  # calls that ended well, and that did not, before any was seen
 _MEMORY = 50.0  # calls (rule 4)
-_KEEP = 0.5 ** (1.0 / _MEMORY)
 _OLD = 60.0  # seconds (rule 4)
 _USUAL, _TIMES, _STEP = 0.95, 3.0, 0.04  # rule 1; how fast what is usual is learned
 _FADED = 0.5  # calls that failed: fewer are none
@@ -36,7 +38,7 @@ _FADED = 0.5  # calls that failed: fewer are none
 
 def key_of(request: Request) -> str:
     """Name the host and the route whose calls end alike."""
-    from asyncapi.sansio.failures.learned import route_of  # noqa: PLC0415 - only who learns needs it
+    from asyncapi.sansio.failures.retry_keys import route_of  # noqa: PLC0415 - only who learns needs it
 
     route = request.route if request.route is not None else route_of(request.target.path)
     return f"{request.call.host} {request.method} {route}"
@@ -51,29 +53,41 @@ class Cut:
         chance: How likely it would still have got a good response.
         good: Calls that took longer and got one; old ones count less.
         seen: Calls that took longer.
+        of: What took longer: "calls" or "attempts".
     """
 
     after: float
     chance: float
     good: float
     seen: float
+    of: str = "calls"
 
     @property
     def reason(self) -> str:
         """Why, in words."""
-        return f"{round(self.good)} of {round(self.seen)} calls that took longer than {self.after:g} s ended well"
+        return f"{round(self.good)} of {round(self.seen)} {self.of} that took longer than {self.after:g} s ended well"
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it as plain data, for records and traces."""
+        return {"after": self.after, "chance": self.chance, "reason": self.reason}
 
 
 class Overdue:
     """What is known of one route.
 
+    Args:
+        of: What is timed: "calls" or "attempts".
+        memory: So many further ones after which what was seen counts half (rule 4).
+
     Attributes:
         usual: What 95 % of the good responses take at the most, seconds, roughly; 0 before the first.
     """
 
-    __slots__ = ("_at", "_bad", "_good", "usual")
+    __slots__ = ("_at", "_bad", "_good", "_keep", "_of", "usual")
 
-    def __init__(self) -> None:
+    def __init__(self, of: str = "calls", memory: float = _MEMORY) -> None:
+        self._of = of
+        self._keep = 0.5 ** (1.0 / memory)
         self.usual: float = 0.0
         self._good: list[float] | None = None  # None: nothing bad was seen (rule 2)
         self._bad: list[float] = []
@@ -97,14 +111,14 @@ class Overdue:
                 return
             self._good, self._bad = [0.0] * len(AFTER), [0.0] * len(AFTER)
         for number, after in enumerate(AFTER):
-            self._good[number] *= _KEEP
-            self._bad[number] *= _KEEP
+            self._good[number] *= self._keep
+            self._bad[number] *= self._keep
             if took >= after:
                 (self._good if well else self._bad)[number] += 1.0
         if max(self._bad) < _FADED:
             self._forget()
 
-    def cut(self, left: float, now: float, worth: float = WORTH) -> Cut | None:
+    def cut(self, left: float, now: float, hopeless: float = HOPELESS) -> Cut | None:
         """When a call with so many seconds left is to be cut short; None if it isn't."""
         if self._good is None or not self.usual:
             return None
@@ -116,8 +130,8 @@ class Overdue:
             if after >= left:
                 return None
             chance = (good + hope) / (good + bad + hope + doubt)
-            if chance < worth and after >= _TIMES * self.usual:
-                return Cut(after, chance, good, good + bad)
+            if chance < hopeless and after >= _TIMES * self.usual:
+                return Cut(after, chance, good, good + bad, self._of)
         return None
 
     def _forget(self) -> None:

@@ -21,17 +21,34 @@ Both are `Retries`.
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 _WINDOW = 1.0  # seconds of traffic whose unused share may be kept
 _REFILL = 300.0  # seconds in which the floor refills
 _RUN = 3  # attempts in a row that timed out: no time-out is retried, by a client whose calls are many enough to tell
+_CHANCE = 0.01  # how likely a run is at the share of time-outs so far: a likelier one shows nothing new
 _STEADY = 1.5  # calls in each of the last two windows: more are many enough
 _MANY = 50  # attempts over which the share of time-outs is averaged
-_MOST = 0.6  # of them timed out: no time-out is retried
 _CLEAR = 0.02  # of them timed out: fewer are none
-_STILL = 0.25  # of them timed out: more go on to keep time-outs from being retried
-_MEMORY = 10.0  # seconds without so many, until time-outs are retried again
+_MEMORY = 10.0  # seconds after which time-outs are forgotten
+
+
+class _Shut(NamedTuple):
+    """When no time-out is retried.
+
+    Attributes:
+        most: Share of the recent attempts that timed out, from which on it is so.
+        still: Share above which it stays so.
+        seconds: Seconds without so many, until time-outs are retried again.
+    """
+
+    most: float
+    still: float
+    seconds: float
+
+
+_SOON_SHUT = _Shut(0.6, 0.25, 10.0)
+_LATE_SHUT = _Shut(0.75, 0.5, 2.0)  # where a quota bounds the retries besides: open while most attempts succeed
 
 
 class Retries(Protocol):
@@ -72,14 +89,18 @@ class _Crowd:
 
     Args:
         ratio: What each call counts.
+        shut: When no time-out is retried.
     """
 
     __slots__ = (
-        "_ratio", "_recent", "_run", "_shut_until", "_steady", "_timed_out_at", "_timing_out", "_window_ends",
+        "_before", "_ratio", "_recent", "_run", "_shut", "_shut_until", "_steady", "_timed_out_at", "_timing_out",
+        "_window_ends",
     )  # fmt: skip
 
-    def __init__(self, ratio: float) -> None:
+    def __init__(self, ratio: float, shut: _Shut) -> None:
         self._ratio = ratio
+        self._shut = shut
+        self._before = 0.0  # share of the recent attempts that had timed out when the run began
         self._recent = [0.0, 0.0]  # paid in during the last window and in this one
         self._window_ends = float("-inf")
         self._steady = False  # whether other calls will soon show if the host responds
@@ -96,10 +117,13 @@ class _Crowd:
         if now > self._timed_out_at + _MEMORY:
             self._timing_out, self._run = 0.0, 0
         self._timed_out_at = now
+        if not self._run:
+            self._before = self._timing_out
         self._timing_out += (1.0 - self._timing_out) / _MANY
         self._run += 1
-        if self._timing_out > _MOST or (now < self._shut_until and self._timing_out > _STILL):
-            self._shut_until = now + _MEMORY
+        share, shut = self._timing_out, self._shut
+        if share > shut.most or (now < self._shut_until and share > shut.still):
+            self._shut_until = now + shut.seconds
 
     def crowded(self, now: float) -> bool:
         """Whether so many attempts time out that their retries would only keep the host's queue full."""
@@ -134,7 +158,7 @@ class RetryBudget(_Crowd):
     __slots__ = ("_floor", "_free", "_last", "_shared")
 
     def __init__(self, ratio: float, floor: float) -> None:
-        super().__init__(ratio)
+        super().__init__(ratio, _SOON_SHUT)
         self._floor = floor
         self._free = floor  # tokens left of the floor
         self._shared = 0.0  # tokens that calls have paid in
@@ -198,7 +222,7 @@ class CostBudget(_Crowd):
     def __init__(
         self, capacity: float, retry: float, timeout: float, payback: float, *, crowding: bool = False
     ) -> None:
-        super().__init__(1.0)
+        super().__init__(1.0, _LATE_SHUT)
         self._capacity = capacity
         self._retry = retry
         self._timeout = timeout
@@ -229,7 +253,9 @@ class CostBudget(_Crowd):
 
     def crowded(self, now: float) -> bool:
         """Whether nearly all attempts time out; never without `crowding`, where a retry after one costs more."""
-        return self._crowding and super().crowded(now)
+        if not (self._crowding and super().crowded(now)):
+            return False
+        return now < self._shut_until or self._before**self._run < _CHANCE
 
     def refund(self, paid: float) -> None:
         """Refund a retry that was not sent after all."""

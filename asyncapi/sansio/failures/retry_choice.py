@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from asyncapi.messages.call import Call
     from asyncapi.messages.request import Request
     from asyncapi.messages.response import Response
+    from asyncapi.sansio.failures.learned import Choice
 
 _PAYMENT_REQUIRED, _TOO_MANY_REQUESTS = 402, 429
 _MOST_REPLAYS = 3
@@ -72,6 +73,14 @@ def note(call: Call, then: str, why: str) -> None:
     if call.attempts:  # none if a wait in one of our queues failed before the first
         call.attempts[-1].then = then
     call.why = why
+
+
+def note_choice(call: Call, choice: Choice, what: str) -> None:
+    """Write into the records that a learned retry follows, and why; the reason is made when somebody reads it."""
+    if call.attempts:
+        call.attempts[-1].retried()
+    call.why = why = f"retry: {what}, learned {choice.wait:.3g} s"
+    call.decided = why, choice
 
 
 def wait_asked_for(failure: Response | TransportError, wall: float, *, elsewhere: bool = False) -> float | None:

@@ -8,13 +8,16 @@ Rules:
 3. A step returns about as many bytes as allowed at most, and looks at no more than `WINDOW` bytes of input: memory is
    bounded, and so is the time of a step.
 4. What can't be decoded is an error, never given out as if it were the body. Some servers put into Content-Encoding
-   what is not a coding (a charset, `binary`, S3's `aws-chunked`): their bodies are plain.
+   what is not a coding (a charset, `binary`, S3's `aws-chunked`): their bodies are plain. Any name that is no known
+   coding counts as such a label for as long as the bytes are plain text, which coded bytes are not.
 5. No bytes at all are an empty body, whatever coding the headers name.
 """
 
 from __future__ import annotations
 
+import re
 import zlib
+from codecs import getincrementaldecoder
 from functools import cache, partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol
@@ -25,6 +28,12 @@ if TYPE_CHECKING:
 WINDOW = 16 * 1024  # bytes of input looked at in one step
 MOST_CODINGS = 5  # on top of each other: each multiplies what a byte on the wire may decode to
 _PLAIN = frozenset({"", "identity", "none", "null", "binary", "7bit", "8bit", "utf-8", "utf8", "aws-chunked"})
+_CODED = frozenset({
+    "aes128gcm", "aesgcm", "base64", "brotli", "bzip", "bzip2", "compress", "dcb", "dcz", "exi", "lz4", "lzip", "lzma",
+    "pack200-gzip", "sdch", "snappy", "x-bzip", "x-bzip2", "x-compress", "x-lz4", "x-lzip", "x-lzma", "x-snappy",
+    "x-snappy-framed", "x-xz", "xz", "zip", "zlib", "zstandard",
+})  # fmt: skip  # IANA's registry of content codings, and others in use: known, but not decoded here
+_NO_TEXT = re.compile(r"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]")
 _USUAL = ["gzip"]
 _GZIP, _ZLIB, _DEFLATE = 16 + zlib.MAX_WBITS, zlib.MAX_WBITS, -zlib.MAX_WBITS
 _ZSTD_WINDOW = 23  # log2 of 8 MiB: RFC 9659
@@ -139,7 +148,8 @@ def _coding(name: str) -> Coding:
     if name in _OPTIONAL:
         return _Unknown(f"{name}: install {_OPTIONAL[name]}")
     shown = name[:20] if name.isascii() and name.isprintable() else "?"
-    return _Unknown(f"{shown!r} is not a known coding; ask for another with Accept-Encoding")
+    why = f"{shown!r} is not a known coding; ask for another with Accept-Encoding"
+    return _Unknown(why) if name in _CODED else _Label(why)
 
 
 class _Unknown:
@@ -156,6 +166,30 @@ class _Unknown:
 
     def end(self) -> None:
         """Do nothing: nothing came, so nothing is missing (rule 5)."""
+
+
+class _Label:
+    """A name that is no known coding: plain text stays as it is, anything else can't be decoded (rule 4)."""
+
+    def __init__(self, why: str) -> None:
+        self._why = why
+        self._decoder = getincrementaldecoder("utf-8")()
+        self.pending = False
+
+    def step(self, data: bytes, max_bytes: int) -> bytes:  # noqa: ARG002 - it grows by nothing
+        self._check(data)
+        return data
+
+    def end(self) -> None:
+        self._check(b"", final=True)
+
+    def _check(self, data: bytes, *, final: bool = False) -> None:
+        try:
+            text = self._decoder.decode(data, final)
+        except UnicodeDecodeError:
+            text = "\0"
+        if _NO_TEXT.search(text):
+            raise CodingError(self._why, final=True)
 
 
 class _Input:

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
 CACHEABLE = frozenset({200, 203, 204, 206, 300, 301, 308, 404, 405, 410, 414, 501})  # RFC 9110 section 15.1
 _SERVER_ERROR = 500
+SKEW = 60.0  # seconds by which the clocks of two machines may differ
+_MOST = 2**31  # seconds (section 1.2.2)
+_UNKNOWN = 4.0 * _MOST  # more than any lifetime
 _STRICT = frozenset({"max-age", "min-fresh", "no-cache"})  # what a request may want of freshness
 
 
@@ -48,8 +51,14 @@ def lifetime(status: int, headers: Mapping[str, str], own: Directives, response_
 
 
 def age(stored: Stored, now: float) -> float:
-    """Seconds since it was made, or was last found valid (section 4.2.3)."""
-    return stored.initial_age + max(0.0, now - stored.response_time)
+    """Seconds since it was made, or was last found valid (section 4.2.3).
+
+    One that came in the future was stored by a clock that was wrong: nobody knows how old it is.
+    """
+    resident = now - stored.response_time
+    if resident < -SKEW:
+        return _UNKNOWN
+    return stored.initial_age + max(0.0, resident)
 
 
 def initial_age(headers: Mapping[str, str], request_time: float, response_time: float) -> float:
@@ -67,7 +76,7 @@ def with_age(stored: Stored, now: float) -> CIMultiDictProxy[str]:
 
 def aged(headers: CIMultiDict[str], stored: Stored, now: float) -> CIMultiDictProxy[str]:
     """Headers of a response made of a stored one, with its age."""
-    headers["Age"] = str(int(age(stored, now)))
+    headers["Age"] = str(min(_MOST, int(age(stored, now))))
     return CIMultiDictProxy(headers)
 
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
 Record = tuple[object, ...]  # a Stored without its names
-FORMAT = 2  # of Stored: a store that outlives the process writes it beside each, and takes no other for one
+FORMAT = 3  # of Stored: a store that outlives the process writes it beside each, and takes no other for one
 
 _OF_THE_MESSAGE = frozenset({
     "connection", "keep-alive", "proxy-authenticate", "proxy-authentication-info", "proxy-authorization",

@@ -22,7 +22,8 @@ from asyncapi.testing.cassettes import conditions
 from asyncapi.testing.cassettes.masking import Secrets
 from asyncapi.testing.cassettes.tape import Tape
 from asyncapi.testing.cassettes.tape_transport import TapeTransport
-from asyncapi.testing.mocked_api import UnmatchedCall
+from asyncapi.testing.hosts import hosts_are
+from asyncapi.testing.nearest import UnmatchedCall, message_of, told
 from asyncapi.transports import interception
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from asyncapi.messages.request import Request
     from asyncapi.messages.response import Response
     from asyncapi.testing.cassettes.exchange import Exchange
+    from asyncapi.testing.hosts import Host
     from asyncapi.transports.interception import Network
     from asyncapi.types import Transport
 
@@ -65,7 +67,9 @@ class Cassette:
         ignore: Names that are not compared, in queries, forms and JSON.
         match_on: The parts of a request that are compared.
         repeats: Whether the last of equal exchanges replays again and again.
-        only: Hosts that are recorded and replayed; others go to the network. Without any: all.
+        only: Hosts that are recorded and replayed; others go to the network. Without any: all. A host may have a
+            port, and `*` for any text; "loopback" is this machine. Or functions of a request.
+        pass_through: Hosts that go to the network always, in the same form.
 
     Attributes:
         path: As above.
@@ -85,14 +89,16 @@ class Cassette:
         ignore: Iterable[str] = (),
         match_on: Iterable[str] = conditions.PARTS,
         repeats: bool = False,
-        only: Iterable[str] = (),
+        only: Iterable[Host] | Host = (),
+        pass_through: Iterable[Host] | Host = (),
     ) -> None:
         self.path: Path = Path(path)
         self.mode: str = _OTHER_NAMES.get(mode, mode)
         if self.mode not in MODES:
             raise ConfigError(f"mode={mode!r}: give one of {', '.join(MODES)}")
         masks = mask if isinstance(mask, str) or not hasattr(mask, "__iter__") else list(mask)
-        self._only = [each.lower() for each in _several(only)]
+        self._only = hosts_are(only) if only else None
+        self._not = hosts_are(pass_through)
         self._started = False
         self._tape = Tape(
             self.path,
@@ -118,12 +124,12 @@ class Cassette:
     def exchanges(self) -> Sequence[Exchange]:
         """All exchanges: those of the file, then those that were recorded in this run."""
         self._tape.load()
-        return [*(exchange for exchange, _ in self._tape.old), *self._tape.new]
+        return [*self._tape.old, *self._tape.new]
 
     @property
     def played(self) -> int:
         """How many attempts were replayed."""
-        return sum(exchange.played for exchange, _ in self._tape.old) - self._tape.saved
+        return sum(exchange.played for exchange in self._tape.old) - self._tape.saved
 
     @property
     def recorded(self) -> int:
@@ -134,12 +140,12 @@ class Cassette:
     def unused(self) -> list[str]:
         """The exchanges of the file that nothing has asked for: method, URL and status of each."""
         self._tape.load()
-        return [exchange.name for exchange, _ in self._tape.old if not exchange.played]
+        return [exchange.name for exchange in self._tape.old if not exchange.played]
 
     @property
     def problems(self) -> list[str]:
         """What no exchange fitted, as messages."""
-        return [str(problem) for problem in self._tape.problems]
+        return [message_of(problem) for problem in self._tape.problems]
 
     def transport(self, transport: Transport | str | None = None) -> Transport:
         """Make a transport for one client, which records and replays here at all times.
@@ -191,13 +197,13 @@ class Cassette:
         if len(problems) == 1:
             raise problems[0]
         if problems:
-            raise UnmatchedCall("\n".join(map(str, problems)))
+            raise UnmatchedCall(told([message_of(problem) for problem in problems]))
 
     def excuse(self, error: BaseException | None = None) -> list[str]:
         """Drop what `check` would tell, and return the problems but for this error: the test has failed anyway."""
-        told = [str(problem) for problem in self._tape.problems if problem is not error]
+        others = [message_of(problem) for problem in self._tape.problems if problem is not error]
         self._tape.problems.clear()
-        return told
+        return others
 
     def closed(self, *, failed: bool) -> None:
         """Take in that a client has closed the transport that was made for it: write, if no `stop` will do that.
@@ -221,7 +227,7 @@ class Cassette:
 
     def takes(self, request: Request) -> bool:
         """As of an `Interceptor`."""
-        return not self._only or any(host in {request.target.host.lower(), request.url.host} for host in self._only)
+        return not self._not(request) and (self._only is None or self._only(request))
 
     async def send(self, request: Request, network: Network) -> Response:
         """As of an `Interceptor`: replay an exchange that fits, or record a new one."""

@@ -5,7 +5,8 @@ Rules:
    Other headers are not compared: keys of idempotency, dates, traces and credentials change with every run.
 2. JSON is compared as data, a form as its fields in any order, a multipart body whatever its boundary is.
 3. A mask stands for any secret. Where several exchanges fit, one that fits to the letter goes first, then the oldest.
-4. Names that are ignored are left out of the query, of forms and of JSON, at any depth.
+4. Names that are ignored are left out of the query, of forms and of JSON, at any depth; of what others have recorded
+   and filtered, what is named like a secret, too.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from urllib.parse import parse_qsl, unquote
 
 from yarl import URL
 
-from asyncapi.redact import MASK, redact_url
+from asyncapi.redact import MASK, is_secret, is_secret_field, redact_url
 from asyncapi.testing.matching import Condition, shown
 
 if TYPE_CHECKING:
@@ -39,17 +40,19 @@ _SOFT = ("accept", "accept-language", "content-type", "if-none-match", "if-modif
 def conditions_of(exchange: Exchange, parts: Collection[str], ignored: Collection[str]) -> list[Condition]:
     """Return what an exchange asks (rule 1)."""
     url = URL(exchange.url, encoded=True)
+    if exchange.filtered:
+        ignored = _AlsoSecrets(ignored)
     found = []
     if "method" in parts:
         found.append(_same("method", exchange.method, lambda call: call.method))
     if "scheme" in parts:
-        found.append(_same("host", f"{_scheme(url)}://", lambda call: f"{_scheme(call.url)}://"))
+        found.append(_same("host", f"{scheme_of(url)}://", lambda call: f"{scheme_of(call.url)}://"))
     if "host" in parts:
         found.append(_same("host", (url.raw_host or "").lower(), lambda call: (call.url.raw_host or "").lower()))
     if "port" in parts:
         found.append(_same("host", f":{url.port}", lambda call: f":{call.url.port}"))
     if "path" in parts:
-        found.append(_same("path", _path(url), lambda call: _path(call.url)))
+        found.append(_same("path", path_of(url), lambda call: path_of(call.url)))
     if "query" in parts:
         found.append(_query_is(url, ignored))
     if "range" in parts:
@@ -57,6 +60,13 @@ def conditions_of(exchange: Exchange, parts: Collection[str], ignored: Collectio
     if "body" in parts and not exchange.partial and not exchange.websocket:
         found.append(_body_is(exchange, ignored))
     return found
+
+
+class _AlsoSecrets(frozenset[str]):
+    """Names that are not compared: some, and all that are named like a secret."""
+
+    def __contains__(self, name: object) -> bool:
+        return super().__contains__(name) or is_secret(str(name))
 
 
 def likeness(exchange: Exchange, call: MockCall) -> tuple[bool, int]:
@@ -121,9 +131,15 @@ def unlike(recorded: Any, sent: Any, ignored: Collection[str], place: str = "$")
             return f"{place} has {len(sent)} elements, not {len(recorded)}"
         pairs = enumerate(zip(recorded, sent, strict=True))
         return next((text for at, (a, b) in pairs if (text := unlike(a, b, ignored, f"{place}[{at}]"))), "")
+    return _unlike_values(recorded, sent, place)
+
+
+def _unlike_values(recorded: Any, sent: Any, place: str) -> str:
     alike = type(recorded) is type(sent) or (not isinstance(recorded, bool) and not isinstance(sent, bool))
     if alike and same(recorded, sent):
         return ""
+    if is_secret_field(place.rpartition(".")[2]):
+        return f"{place} differs (it is named like a secret, and not shown)"
     return f"{place} is {shown(sent)}, not {shown(recorded)}"
 
 
@@ -138,11 +154,13 @@ def _same(part: str, recorded: str, of: Callable[[MockCall], str]) -> Condition:
     return Condition(part, recorded, difference)
 
 
-def _scheme(url: URL) -> str:
+def scheme_of(url: URL) -> str:
+    """Return the scheme: that of HTTP for a WebSocket, too."""
     return {"ws": "http", "wss": "https"}.get(url.scheme, url.scheme)
 
 
-def _path(url: URL) -> str:
+def path_of(url: URL) -> str:
+    """Return the path, each segment decoded."""
     return "/".join(unquote(segment).replace("/", "%2F") for segment in (url.raw_path or "/").split("/"))
 
 
@@ -194,11 +212,13 @@ def _body_is(exchange: Exchange, ignored: Collection[str]) -> Condition:
             return "" if digest(sent) == exchange.digest else f"the body is {digest(sent)}, not {exchange.digest}"
         if sent == recorded:
             return ""
-        if "x-www-form-urlencoded" in kind.lower() and "x-www-form-urlencoded" in sent_kind.lower():
+        form = "x-www-form-urlencoded" in sent_kind.lower()
+        if form and ("x-www-form-urlencoded" in kind.lower() or (exchange.filtered and not kind and b"=" in recorded)):
             fields = (_form(recorded, ignored), _form(sent, ignored))
             return _unlike_pairs(*fields, "form field")
-        if "x-www-form-urlencoded" in sent_kind.lower() and recorded[:1] in {b"{", b"["}:  # as vcrpy notes a form
-            return _unlike_pairs(_noted_form(recorded), _form(sent, ignored), "form field")
+        if form and recorded[:1] in {b"{", b"["}:  # as vcrpy notes a form
+            noted = [(name, value) for name, value in _noted_form(recorded) if name.lower() not in ignored]
+            return _unlike_pairs(noted, _form(sent, ignored), "form field")
         if recorded[:1] in {b"{", b"["} and sent[:1] in {b"{", b"["}:
             try:
                 text = unlike(_parsed(recorded), _parsed(sent), ignored)

@@ -62,6 +62,8 @@ class Exchange:
         digest: "sha256:..." of a body that is too large to be kept; "" for one that is here.
         partial: Whether the server responded before all of the body was sent.
         websocket: Whether it is the handshake of a WebSocket.
+        filtered: Whether secrets may have been taken out of it, or replaced by other text: what is named like one is
+            not compared.
         status: The response's status; 0 where none came.
         version: The HTTP version of the response; "" where that is not known.
         fields: The response's header fields.
@@ -95,6 +97,7 @@ class Exchange:
     finished: bool = False
     read: bool = False
     played: int = 0
+    filtered: bool = False
 
     @property
     def is_good(self) -> bool:

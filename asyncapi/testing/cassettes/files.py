@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections import Counter
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -105,8 +106,8 @@ def _exchange(number: int, row: Any) -> Exchange:
         raise ValueError(f"exchange {number}: {type(error).__name__}: {error}") from error
 
 
-def save(path: Path, rows: list[dict[str, Any]], seen: Recording, *, unfinished: bool) -> None:
-    """Replace a cassette (rule 1).
+def save(path: Path, rows: list[dict[str, Any]], seen: Recording, *, unfinished: bool) -> Recording:
+    """Replace a cassette (rule 1), and return what it has now, but for the exchanges.
 
     Args:
         path: The file; its folder is made where there is none.
@@ -123,9 +124,11 @@ def save(path: Path, rows: list[dict[str, Any]], seen: Recording, *, unfinished:
             now = load(path)
             if now.text != seen.text:
                 rows = _united(now.rows, rows)
-            _replace(path, dumped(rows, unfinished=unfinished, as_json=path.suffix == ".json"))
+            text = dumped(rows, unfinished=unfinished, as_json=path.suffix == ".json")
+            _replace(path, text)
     except OSError as error:
         raise ConfigError(f"{path}: the cassette can't be written: {error}") from error
+    return Recording(rows=rows, unfinished=unfinished, text=text)
 
 
 def dumped(rows: list[dict[str, Any]], *, unfinished: bool = False, as_json: bool = False) -> str:
@@ -145,14 +148,19 @@ def dumped(rows: list[dict[str, Any]], *, unfinished: bool = False, as_json: boo
 
 def _united(theirs: list[dict[str, Any]], ours: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return what another process has written, and what of ours is not among it: as often as each is there."""
-    left = [row["request"] for row in theirs]
+    left = Counter(map(_request, theirs))
     rows = list(theirs)
     for row in ours:
-        if row["request"] in left:
-            left.remove(row["request"])
+        key = _request(row)
+        if left[key]:
+            left[key] -= 1
         else:
             rows.append(row)
     return rows
+
+
+def _request(row: dict[str, Any]) -> str:
+    return json.dumps(row["request"], sort_keys=True, default=str)
 
 
 def _replace(path: Path, text: str) -> None:

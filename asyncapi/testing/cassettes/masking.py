@@ -17,11 +17,13 @@ import binascii
 import json
 import re
 from base64 import b64decode
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, quote_plus, unquote_plus
 
 from asyncapi.redact import MASK, is_secret, is_secret_field
 from asyncapi.sansio.auth.trace_masks import Masks
+from asyncapi.testing.cassettes.sweep import SHORTEST, Sweep
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -46,7 +48,7 @@ _KEY = re.compile(r"(-----BEGIN [A-Z ]*PRIVATE KEY-----)(.*?)(-----END)", re.DOT
 _STRONG = re.compile(r"(?i)passw|secret|api[-_]?key|credential|passphrase")
 _NUMERIC = re.compile(r"(?i)passw|passcode|(^|[-_])(otp|pin)($|[-_])")
 _MASKED = re.compile(r"\*{3}\d*")
-_SHORTEST, _SHORT, _WORDLIKE = 4, 8, 20  # characters
+_LONG, _WORDLIKE = 8, 20  # characters
 
 
 class Secrets:
@@ -57,23 +59,26 @@ class Secrets:
             all of it where it has none; a function that takes text and returns it masked.
         keep: Names that are no secrets, whatever they sound like.
         taken: The highest number of a mask that the file has.
+        alike: Whether all masks are the same, to compare; nothing that was masked is looked for elsewhere then.
     """
 
-    def __init__(self, mask: Any = (), keep: Iterable[str] = (), taken: int = 0) -> None:
+    def __init__(self, mask: Any = (), keep: Iterable[str] = (), taken: int = 0, *, alike: bool = False) -> None:
         mask = [mask] if isinstance(mask, str | re.Pattern) or callable(mask) else list(mask)
         self._names = {each.lower() for each in mask if isinstance(each, str)}
         self._patterns = [each for each in mask if isinstance(each, re.Pattern)]
         self._functions: list[Callable[[str], str]] = [each for each in mask if callable(each)]
         self._keep = {each.lower() for each in keep}
-        self._masks = Masks(taken)
+        self._alike = alike
+        self._masks = _Alike() if alike else Masks(taken)
         self._known: set[str] = set()
-        self._sweep: tuple[int, re.Pattern[str] | None] = (-1, None)
+        self._sweep = Sweep()
+        self._seen = (0, 0)  # how many known and masked ones it looks for
 
     def learn(self, request: Request) -> None:
         """Take in what a credential has added to an attempt (rule 2)."""
         signature = request.call.signature
         if signature is not None:
-            self._known |= {secret for secret in signature.secrets if len(secret) >= _SHORTEST}
+            self._known |= {secret for secret in signature.secrets if len(secret) >= SHORTEST}
 
     # --- parts of a message ------------------------------------------------------------------------------------------
 
@@ -126,8 +131,7 @@ class Secrets:
             data = pattern.sub(self._groups, data)
         for function in self._functions:
             data = function(data)
-        sweep = self._swept()
-        return data if sweep is None else sweep.sub(self._again, data)
+        return self._swept().replaced(data, self._again)
 
     # --- how each is masked ------------------------------------------------------------------------------------------
 
@@ -146,7 +150,7 @@ class Secrets:
         """Mask a value; of "Bearer abc", what follows the scheme."""
         scheme, blank, rest = value.partition(" ")
         if blank and scheme.lower() in {"bearer", "basic", "token", "digest", "dpop", "apikey"} and rest:
-            if scheme.lower() == "basic":
+            if scheme.lower() == "basic" and not self._alike:
                 self._known |= _basic(rest)
             return f"{scheme} {self._masks(rest)}"
         return self._masks(value)
@@ -216,32 +220,32 @@ class Secrets:
 
     # --- what is known -----------------------------------------------------------------------------------------------
 
-    def _swept(self) -> re.Pattern[str] | None:
-        size = len(self._known) + len(self._masks.secrets)
-        if self._sweep[0] != size:
-            found = self._known | {secret for secret in self._masks.secrets if _random(secret)}
-            texts = {form for secret in found if not _MASKED.fullmatch(secret) for form in _forms(secret)}
-            ordered = sorted(texts, key=lambda text: (-len(text), text))
-            bounded = (
-                re.escape(text) if len(text) >= _SHORT else rf"(?<!\w){re.escape(text)}(?!\w)" for text in ordered
-            )
-            self._sweep = (size, re.compile("|".join(bounded)) if texts else None)
-        return self._sweep[1]
+    def _swept(self) -> Sweep:
+        """Return what looks for all that is known by now."""
+        masked = list(islice(self._masks.secrets, self._seen[1], None))
+        if masked or len(self._known) != self._seen[0]:
+            found = self._known | {secret for secret in masked if _random(secret)}
+            self._sweep.add(form for secret in found if not _MASKED.fullmatch(secret) for form in forms_of(secret))
+            self._seen = len(self._known), len(self._masks.secrets)
+        return self._sweep
 
-    def _again(self, found: re.Match[str]) -> str:
+    def _again(self, text: str) -> str:
         """The mask of a known secret, in whichever form it stands."""
-        text = found[0]
         for secret in (text, unquote_plus(text), _unescaped(text)):
             if secret in self._masks.secrets:
                 return self._masks(secret)
         return self._masks(text)
 
     def _overwritten(self, data: bytes) -> bytes:
-        sweep = self._swept()
-        if sweep is None:
-            return data
         text = data.decode("latin-1")
-        return sweep.sub(lambda found: "*" * len(found[0]), text).encode("latin-1")
+        return self._swept().replaced(text, lambda found: "*" * len(found)).encode("latin-1")
+
+
+class _Alike(Masks):
+    """One mask for all secrets, none of which is kept."""
+
+    def __call__(self, secret: str) -> str:  # noqa: ARG002
+        return MASK
 
 
 def highest(text: str) -> int:
@@ -254,14 +258,14 @@ def _random(secret: str) -> bool:
     if any(char.isspace() for char in secret):
         return False
     mixed = any(char.isdigit() for char in secret) and any(char.isalpha() for char in secret)
-    return len(secret) >= _WORDLIKE or (mixed and len(secret) >= _SHORTEST) or _odd(secret)
+    return len(secret) >= _WORDLIKE or (mixed and len(secret) >= SHORTEST) or _odd(secret)
 
 
 def _odd(secret: str) -> bool:
-    return len(secret) >= _SHORT and not secret.isdigit() and re.fullmatch(r"[\w/]+", secret) is None
+    return len(secret) >= _LONG and not secret.isdigit() and re.fullmatch(r"[\w/]+", secret) is None
 
 
-def _forms(secret: str) -> set[str]:
+def forms_of(secret: str) -> set[str]:
     """Return the forms in which a secret may stand in text."""
     return {secret, quote(secret, safe=""), quote(secret), quote_plus(secret), json.dumps(secret)[1:-1]}
 
@@ -272,7 +276,7 @@ def _basic(value: str) -> set[str]:
         pair = b64decode(value, validate=True).decode()
     except (binascii.Error, UnicodeDecodeError):
         return set()
-    return {each for each in (pair, pair.partition(":")[2]) if len(each) >= _SHORTEST}
+    return {each for each in (pair, pair.partition(":")[2]) if len(each) >= SHORTEST}
 
 
 def _unescaped(value: str) -> str:

@@ -4,7 +4,9 @@ Rules:
 1. A response comes at once. A cancelled attempt waits until it is cancelled again.
 2. In a conversation, what was received before a message was sent comes before it is awaited; each message that the
    client sends must be the one that was recorded.
-3. What the client has not read when it was recorded can't be read: that is an error that says so.
+3. An operation of GraphQL over a WebSocket has another id in every run: the one that is sent now stands for the one
+   that was recorded, in both directions.
+4. What the client has not read when it was recorded can't be read: that is an error that says so.
 """
 
 from __future__ import annotations
@@ -26,11 +28,11 @@ from asyncapi.transports import upload
 from asyncapi.transports.mock import body_of
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Collection
+    from collections.abc import AsyncIterator, Callable, Collection, Iterable
 
     from asyncapi.messages.request import Request
     from asyncapi.testing.cassettes.exchange import Exchange
-    from asyncapi.testing.mocked_api import UnmatchedCall
+    from asyncapi.testing.nearest import UnmatchedCall
     from asyncapi.transports.mock_socket import MockSocket, Peer
 
     Complain = Callable[[str], UnmatchedCall]
@@ -86,7 +88,7 @@ async def _pieces(
             yield exchange.content[at : at + upload.LARGE]
     if exchange.failure is not None:
         raise exchange.failure.raised(request)
-    if exchange.cut:  # rule 3
+    if exchange.cut:  # rule 4
         raise ProtocolError("the recording ends here: the stream was closed before its end then", request=request)
 
 
@@ -146,17 +148,20 @@ def _socket(exchange: Exchange, ignored: Collection[str], complain: Complain) ->
     elif closing is None:
         code = 1000
 
+    ids = _Ids(exchange.first("sec-websocket-protocol"))
+
     async def talk(peer: Peer) -> None:
         number = 0
         for frame in exchange.frames:
             if frame.direction != SENT:
-                await peer.send(frame.data)
+                await peer.send(ids.renamed(frame.data))
                 continue
             number += 1
             sent = await anext(peer, None)
             if sent is None:
                 return
-            if text := _unlike(frame.data, sent, ignored):
+            ids.learn(frame.data, sent)
+            if text := _unlike(ids.renamed(frame.data), sent, ignored):
                 raise complain(f"{exchange.name}: message {number} of the client: {text}")
         if closing is None or closing.by == "client":
             async for message in peer:
@@ -170,6 +175,59 @@ def _socket(exchange: Exchange, ignored: Collection[str], complain: Complain) ->
     picked = exchange.first("sec-websocket-protocol")
     reason = "" if closing is None else closing.reason
     return socket(talk, close=code, reason=reason, subprotocol=picked, headers=fields)
+
+
+def check_sent(exchange: Exchange, sent: Iterable[str | bytes], ignored: Collection[str], complain: Complain) -> None:
+    """Check all that the client of a WebSocket has sent: it may close before `_socket` looks at the last message.
+
+    Args:
+        exchange: What was recorded.
+        sent: The messages.
+        ignored: Names that are not compared.
+        complain: Takes in what differs.
+    """
+    ids = _Ids(exchange.first("sec-websocket-protocol"))
+    recorded = (frame.data for frame in exchange.frames if frame.direction == SENT)
+    for number, message in enumerate(sent, 1):
+        expected = next(recorded, None)
+        if expected is None:
+            complain(f"{exchange.name}: the client sends {message!r:.100}, after all that was recorded")
+            return
+        ids.learn(expected, message)
+        if text := _unlike(ids.renamed(expected), message, ignored):
+            complain(f"{exchange.name}: message {number} of the client: {text}")
+            return
+
+
+class _Ids:
+    """The ids of operations that were recorded, and those that stand for them (rule 3)."""
+
+    def __init__(self, subprotocol: str) -> None:
+        self._sent: dict[str, str] = {}
+        self._on = subprotocol in {"graphql-transport-ws", "graphql-ws"}
+
+    def learn(self, recorded: str | bytes, sent: str | bytes) -> None:
+        """Take in the id of an operation that begins."""
+        old, new = self._id(recorded), self._id(sent)
+        if old and new:
+            self._sent.setdefault(old, new)
+
+    def renamed(self, recorded: str | bytes) -> str | bytes:
+        """Return a message with the id that is sent now."""
+        old = self._id(recorded)
+        if not isinstance(recorded, str) or old not in self._sent:
+            return recorded
+        return recorded.replace(json.dumps(old), json.dumps(self._sent[old]))
+
+    def _id(self, message: str | bytes) -> str:
+        if not self._on:
+            return ""
+        try:
+            data = json.loads(message)
+        except ValueError:
+            return ""
+        found = data.get("id") if isinstance(data, dict) else None
+        return found if isinstance(found, str) else ""
 
 
 def _unlike(recorded: str | bytes, sent: str | bytes, ignored: Collection[str]) -> str:

@@ -26,6 +26,8 @@ def row_of(exchange: Exchange) -> dict[str, Any]:
         request |= readable(exchange.body, exchange.first("content-type", sent=True))
     if exchange.partial:
         request["partial"] = True
+    if exchange.filtered:
+        request["filtered"] = True
     row: dict[str, Any] = {"request": request}
     if exchange.status:
         row["response"] = _response(exchange)
@@ -61,6 +63,7 @@ def exchange_of(row: dict[str, Any]) -> Exchange:
         bool(response.get("cut")),
         read=True,
         finished=True,
+        filtered=bool(request.get("filtered")),
     )
     if row.get("error"):
         exchange.failure = Failure(**row["error"])

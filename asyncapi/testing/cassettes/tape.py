@@ -5,19 +5,22 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
+from asyncapi.messages.open_body import release_at_end
 from asyncapi.messages.request import Body
 from asyncapi.testing.carrying import LOOP_CLOCK, received
-from asyncapi.testing.cassettes import conditions, files
+from asyncapi.testing.cassettes import files
 from asyncapi.testing.cassettes.exchange import Exchange, plain
+from asyncapi.testing.cassettes.index import Index
 from asyncapi.testing.cassettes.masked import masked
 from asyncapi.testing.cassettes.masking import Secrets, highest
 from asyncapi.testing.cassettes.recording import recorded
-from asyncapi.testing.cassettes.replaying import replayed
+from asyncapi.testing.cassettes.replaying import check_sent, replayed
 from asyncapi.testing.cassettes.rows import row_of
 from asyncapi.testing.cassettes.unmatched import why_unmatched
-from asyncapi.testing.mocked_api import UnmatchedCall
+from asyncapi.testing.nearest import MOST_EXPLAINED, UnmatchedCall
 from asyncapi.testing.rpc_wire import is_stream
 from asyncapi.transports.mock import MockTransport
+from asyncapi.transports.mock_socket import MockSocket
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Collection
@@ -25,10 +28,8 @@ if TYPE_CHECKING:
 
     from asyncapi.messages.request import Request
     from asyncapi.messages.response import Response
-    from asyncapi.testing.matching import Condition
     from asyncapi.testing.mock_calls import MockCall
     from asyncapi.transports.interception import Network
-    from asyncapi.transports.mock_socket import MockSocket
 
 
 class Tape:
@@ -37,14 +38,14 @@ class Tape:
     Args:
         path: The file.
         mode: As of a `Cassette`.
-        secrets: Makes the masks, from the highest number of one in the file.
+        secrets: Makes the masks, from the highest number of one in the file; or, with `alike=True`, those that compare.
         parts: The parts of a request that are compared.
         ignored: The names that are not.
         repeats: As of a `Cassette`.
 
     Attributes:
         failed: Whether the run has failed.
-        old: The exchanges of the file, and what each asks.
+        old: The exchanges of the file.
         new: Those that were recorded in this run, and aren't written yet.
         saved: How many of those of the file were recorded in this run.
         problems: What no exchange fitted.
@@ -54,24 +55,26 @@ class Tape:
         self,
         path: Path,
         mode: str,
-        secrets: Callable[[int], Secrets],
+        secrets: Callable[..., Secrets],
         *,
         parts: Collection[str],
         ignored: Collection[str],
         repeats: bool,
     ) -> None:
         self.failed: bool = False
-        self.old: list[tuple[Exchange, list[Condition]]] = []
         self.new: list[Exchange] = []
         self.saved: int = 0
         self.problems: list[UnmatchedCall] = []
         self._path, self._mode = path, mode
         self._make = secrets
         self._secrets = secrets(0)
-        self._parts, self._ignored, self._repeats = parts, ignored, repeats
+        self._ignored = ignored
+        self._index = Index(parts, ignored, secrets(0, alike=True), repeats=repeats)
+        self.old: list[Exchange] = self._index.exchanges
         self._lock = threading.Lock()
         self._seen: files.Recording | None = None
         self._records = False
+        self._before = 0  # how many there were before this run
 
     def load(self) -> files.Recording:
         """Read the file, once.
@@ -82,18 +85,19 @@ class Tape:
         if self._seen is None:
             with self._lock:
                 seen = files.load(self._path)
-                self.old = [(exchange, self._asked(exchange)) for exchange in seen.exchanges]
+                for exchange in seen.exchanges:
+                    self._index.add(exchange)
                 fresh = not seen.text or seen.unfinished
                 self._records = self._mode in {"new", "all"} or (self._mode == "once" and fresh)
                 self._secrets = self._make(highest(seen.text))
+                self._before = len(self.old)
                 self._seen = seen
         return self._seen
 
-    def _asked(self, exchange: Exchange) -> list[Condition]:
-        return conditions.conditions_of(exchange, self._parts, self._ignored)
-
     def _why(self, call: MockCall) -> str:
-        text = why_unmatched(call, self.old, self._path, self._mode, exists=bool(self.load().text))
+        if len(self.problems) >= MOST_EXPLAINED:
+            return f"cassette: no exchange of {self._path} is left for {call.line}"
+        text = why_unmatched(call, self._index, self._path, self._mode, exists=bool(self.load().text))
         return str(self._secrets.swept(self._secrets.text(text)))
 
     def _noted(self, message: str) -> UnmatchedCall:
@@ -116,16 +120,16 @@ class Tape:
                 return
             if over and self.failed and seen.text and not seen.unfinished:
                 return
-            old = [] if over else [row_of(exchange) for exchange, _ in self.old]
+            old = [row_of(exchange) for exchange in (self.old[self._before :] if over else self.old)]
             written = masked(new, self._secrets)
             rows = [row_of(exchange) for exchange in written]
             unfinished = self.failed and not (seen.text and not seen.unfinished)
-            files.save(self._path, [*old, *rows], seen, unfinished=unfinished)
-            self._seen = files.load(self._path)
+            self._seen = files.save(self._path, [*old, *rows], seen, unfinished=unfinished)
             for exchange in written:
                 exchange.played = 1
-                self.old.append((exchange, self._asked(exchange)))
-            self.new = [exchange for exchange in self.new if all(exchange is not each for each in new)]
+                self._index.add(exchange)
+            taken = set(map(id, new))
+            self.new = [exchange for exchange in self.new if id(exchange) not in taken]
             self.saved += len(new)
 
     async def send(self, request: Request, network: Network) -> Response:
@@ -164,8 +168,17 @@ class Tape:
                     self.new.remove(exchange)
 
     async def _replay(self, exchange: Exchange, request: Request, call: MockCall) -> Response:
+        told, sockets = list[UnmatchedCall](), list[MockSocket]()
+
+        def complain(message: str) -> UnmatchedCall:
+            told[:] = told or [self._noted(message)]
+            return told[0]
+
         async def respond(request: Request) -> Response | MockSocket:
-            return await replayed(exchange, request, self._ignored, self._noted)
+            made = await replayed(exchange, request, self._ignored, complain)
+            if isinstance(made, MockSocket):
+                sockets.append(made)
+            return made
 
         if request.call.before_write is not None:
             request.call.before_write()
@@ -175,27 +188,18 @@ class Tape:
             response = await carrier.send(whole)
         finally:
             await carrier.aclose()
+        if sockets:
+            release_at_end(response, lambda _: check_sent(exchange, sockets[0].sent, self._ignored, complain))
         response.request, response.target, response.http_version = request, request.target, exchange.version
         return response
 
     def _taken(self, call: MockCall) -> Exchange | None:
         """Take the exchange that fits best (rule 2)."""
         with self._lock:
-            best: Exchange | None = None
-            how = (False, -1)
-            for exchange, asked in self.old:
-                if exchange.played and not self._repeats:
-                    continue
-                if exchange.websocket != call.is_handshake or any(each.difference(call) for each in asked):
-                    continue
-                fits = conditions.likeness(exchange, call)
-                if best is None or (not exchange.played, *fits) > (not best.played, *how):
-                    best, how = exchange, fits
-                elif self._repeats and exchange.played and best.played:
-                    best = exchange
-            if best is not None:
-                best.played += 1
-            return best
+            found = self._index.find(call)
+            if found is not None:
+                found.played += 1
+            return found
 
 
 def _read_before(request: Request, network: Network, content: bytes) -> tuple[Request, Network]:

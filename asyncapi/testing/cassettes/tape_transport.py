@@ -42,6 +42,8 @@ class TapeTransport:
                 self._made = http_transport(SYSTEM, transport=named, max_body=MAX_BODY)
             return await self._made.send(request if body is None else request.copy(content=body))
 
+        if not self._cassette.takes(request):
+            return await network()
         response = await self._cassette.send(request, network)
         response.request = request
         return response

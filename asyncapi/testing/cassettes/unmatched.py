@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from heapq import nlargest
+from os.path import commonpath
 from typing import TYPE_CHECKING
 
-from asyncapi.redact import redact_url
 from asyncapi.testing.nearest import nearest
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path
 
     from asyncapi.testing.cassettes.exchange import Exchange
+    from asyncapi.testing.cassettes.index import Index
     from asyncapi.testing.matching import Condition
     from asyncapi.testing.mock_calls import MockCall
+
+_COMPARED = 50  # exchanges
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,30 +30,35 @@ class _Candidate:
     conditions: list[Condition]
 
 
-def why_unmatched(
-    call: MockCall, recorded: Sequence[tuple[Exchange, list[Condition]]], path: Path, mode: str, *, exists: bool
-) -> str:
+def why_unmatched(call: MockCall, index: Index, path: Path, mode: str, *, exists: bool) -> str:
     """Return the message of an attempt that no exchange fits."""
-    what = f"{'WebSocket' if call.is_handshake else call.method} {redact_url(call.request.target)}"
+    what = call.line
     if not exists:
         return f"cassette: {what}: there is no {path}, and mode {mode!r} records nothing: record it with mode 'once'"
     lines = [f"cassette: no exchange of {path} is left for {what}"]
-    fitting = [
-        exchange
-        for exchange, asked in recorded
-        if exchange.websocket == call.is_handshake and not any(each.difference(call) for each in asked)
-    ]
+    fitting = [exchange for exchange in index.near(call) if index.fits(exchange, call)]
     if fitting:
         times = "once" if len(fitting) == 1 else f"{len(fitting)} times"
         lines.append(f"  it was recorded {times}, and has been replayed {times} (repeats=True replays the last again)")
-    elif not recorded:
+    elif not index.exchanges:
         lines.append("  the cassette is empty")
     else:
         candidates = [
-            _Candidate(exchange.name, f"exchange {at}", exchange.websocket, asked)
-            for at, (exchange, asked) in enumerate(recorded, 1)
+            _Candidate(exchange.name, f"exchange {number}", exchange.websocket, index.asked(exchange))
+            for number, exchange in _nearby(call, index)
         ]
         lines.append("  the nearest exchanges:")
-        lines += nearest(call, candidates)
+        lines += nearest(call, candidates, of=len(index.exchanges))
     lines.append(f"  mode {mode!r} doesn't record it: mode 'new' adds it, mode 'all' records everything anew")
     return "\n".join(lines)
+
+
+def _nearby(call: MockCall, index: Index) -> list[tuple[int, Exchange]]:
+    """Return the exchanges whose URLs begin like that of a call, with their numbers: as many as are worth comparing."""
+    url = str(call.request.target)
+
+    def likeness(numbered: tuple[int, Exchange]) -> tuple[bool, int]:
+        exchange = numbered[1]
+        return exchange.url == url, len(commonpath((exchange.url, url)))
+
+    return sorted(nlargest(_COMPARED, enumerate(index.exchanges, 1), key=likeness))

@@ -45,5 +45,14 @@ def test_what_needs_no_secret_and_no_shared_limit_is_allowed(settings):
     refuse(Job("in.txt", "o.jsonl", **settings), "dask://h:8786")
 
 
+def test_a_file_on_the_network_is_not_for_several_machines(monkeypatch):
+    job = Job("in.txt", "o.jsonl", cache_store="/net/c.db")
+    refuse(job, "dask://h:8786")
+    monkeypatch.setattr("asyncapi.bulk.fleet.refusals.is_on_network", lambda place: str(place) == "/net/c.db")
+    with pytest.raises(ConfigError, match=r"--cache-store /net/c\.db is on a network file system"):
+        refuse(job, "dask://h:8786")
+    refuse(job, "local:2")
+
+
 def test_one_process_alone_keeps_a_rate():
     refuse(Job("in.txt", "o.jsonl", rate="50"), "local:1")

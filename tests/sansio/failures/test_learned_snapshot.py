@@ -35,6 +35,13 @@ def test_it_counts_half_after_an_hour_and_a_clock_set_back_changes_nothing():
     assert counts().aged(0.0).tried == 3.0
 
 
+def test_what_seems_to_come_from_the_future_is_as_of_now():
+    """Else it would never grow old, and take the places of what is newer."""
+    rows = {("h", ("GET /a", "503")): counts(4e9), ("h", ("GET /b", "503")): counts(50.0)}
+    found = read(write(rows), wall=60.0)
+    assert [each.at for each in found.values()] == [60.0, 50.0]
+
+
 def test_sums_and_differences_are_never_below_nothing():
     assert nothing(0.0).plus(counts(), -1.0).tried == 0.0
     assert counts().plus(counts()).good == [2.0] * 9
@@ -53,7 +60,7 @@ GOOD_ROW = ["h", "GET /a", "503", 1.0, [0.0] * 9, [1.0] * 9, 1.0, 0.0]
             json.dumps({"format": FORMAT, "version": 1, "seen": [[*GOOD_ROW[:place], wrong, *GOOD_ROW[place + 1 :]]]})
             for place, wrong in [
                 (0, 5), (1, "x" * 5000), (3, "now"), (3, -1), (4, [0.0] * 8), (4, [float("nan")] * 9),
-                (5, [float("inf")] * 9), (6, True), (6, -1.0), (7, 1e300),
+                (5, [float("inf")] * 9), (6, True), (6, -1.0), (7, 1e300), (6, 10**400), (3, 10**400),
             ]
         ),
     ],

@@ -137,12 +137,29 @@ def test_what_is_no_coding_leaves_a_body_as_it_is(plain):
 
 
 @pytest.mark.parametrize("name", ["compress", "x-compress", "snappy", "gzip2", "\u212aip", "x" * 9999])
-def test_what_is_not_known_is_an_error_that_says_so_once_there_is_a_body(name):
+@pytest.mark.parametrize("body", [b"\xff", b"text, then \0", b"half of \xe2\x82", gzip.compress(b"x")])
+def test_what_is_not_known_is_an_error_that_says_so_once_there_is_a_body(name, body):
     with pytest.raises(CodingError, match="is not a known coding; ask for another with Accept-Encoding") as caught:
-        unpack(decoding([], [name]), b"x")
+        unpack(decoding([], [name]), body)
     assert caught.value.final
     assert len(str(caught.value)) < 200
     assert unpack(decoding([], [name]), b"") == b""
+
+
+@pytest.mark.parametrize("name", ["compress", "x-compress", "exi", "lz4", "base64"])
+def test_a_known_coding_that_is_not_decoded_here_is_an_error_whatever_the_bytes(name):
+    with pytest.raises(CodingError, match=f"'{name}' is not a known coding"):
+        unpack(decoding([], [name]), b"cGxhaW4=")
+
+
+@pytest.mark.parametrize("size", [1, 3, 10**9])
+def test_a_name_that_is_no_coding_leaves_plain_text_as_it_is(size):
+    text = '\ufeff{"a": "\u20ac"}\r\n\t\U0001f600'.encode()
+    assert unpack(decoding([], ["rot13, one"]), text, size) == text
+    assert unpack(decoding(["two", "chunked"], []), text, size) == text
+    assert unpack(decoding([], ["one, gzip"]), gzip.compress(text), size) == text
+    with pytest.raises(CodingError, match="'one' is not a known coding"):
+        unpack(decoding([], ["gzip, one"]), gzip.compress(text), size)
 
 
 def test_more_codings_than_anybody_uses_are_an_error():

@@ -36,6 +36,15 @@ def test_a_lifetime_is_guessed_only_where_the_status_or_the_response_allows_it(s
     assert freshness.lifetime(status, headers, own, NOW, 0.0) == (5.0 if "max-age" in control else 0.0)
 
 
+def test_what_came_in_the_future_was_stored_by_a_wrong_clock_and_is_not_fresh():
+    found = stored("max-age=2147483648, stale-while-revalidate=9999999, stale-if-error=9999999")
+    for behind, fresh in ((0, True), (59, True), (61, False), (1e9, False)):
+        assert freshness.usable(found, CIMultiDict(), NOW - behind) is fresh
+    assert not freshness.usable_meanwhile(found, CIMultiDict(), NOW - 61)
+    assert not freshness.usable_on_error(found, CIMultiDict(), NOW - 61)
+    assert freshness.with_age(found, NOW - 61)["Age"] == "2147483648"
+
+
 @pytest.mark.parametrize(
     ("control", "request_control", "old", "used"),
     [

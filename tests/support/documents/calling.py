@@ -17,7 +17,9 @@ import asyncio
 import importlib.util
 import inspect
 import json
+import math
 import sys
+import time
 import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, get_args, get_origin
@@ -30,9 +32,12 @@ from asyncapi.clock import SystemClock
 from asyncapi.declared.declaration import DECLARED, Declaration
 from asyncapi.declared.endpoint import Endpoint
 from asyncapi.errors import ConfigError, DecodeError, StatusError
+from asyncapi.messages.request import Body
 from asyncapi.streaming.events import Events
 from asyncapi.streaming.stream import JSONLines, Stream
 from asyncapi.transports.aiohttp import AioHTTPTransport
+from documents.forms import wrong_fields
+from documents.mocking import path_at_the_mock
 from documents.sampling import NoSample, Sampler
 
 if TYPE_CHECKING:
@@ -42,6 +47,9 @@ if TYPE_CHECKING:
 
     from asyncapi.openapi.document import Document, Operation
     from asyncapi.types import Request, Response
+    from documents.mocking import Mock
+
+PATIENCE = 60.0  # seconds for one call: the mock needs long for responses that have no example
 
 
 @dataclass
@@ -57,8 +65,10 @@ class Call:
 class Wire:
     """A transport that sends to one server, with what the operation's security needs, and keeps what came back."""
 
-    def __init__(self, inner: Any, base: str, document: Document) -> None:
+    def __init__(self, inner: Any, base: str, document: Document, sampler: Sampler, mock: Mock | None) -> None:
         self.inner = inner
+        self.sampler = sampler
+        self.mock = mock
         self.base = URL(base)
         self.document = document
         self.operation: Operation | None = None
@@ -68,7 +78,11 @@ class Wire:
         self.response: Response | None = None
 
     async def send(self, request: Request) -> Response:
-        url = request.url.with_host(self.base.host or "").with_scheme("http").with_port(self.base.port)
+        url = request.url
+        if url.host != self.base.host and self.operation is not None and self.operation.servers:
+            prefix = URL(self.operation.servers[0].url).path.rstrip("/")  # an operation with a server of its own
+            url = url.with_path(url.raw_path.removeprefix(prefix), encoded=True, keep_query=True)
+        url = url.with_host(self.base.host or "").with_scheme("http").with_port(self.base.port)
         headers = request.headers.copy()
         needs = self.operation.security if self.operation is not None else ()
         for name in dict.fromkeys(
@@ -85,12 +99,25 @@ class Wire:
                 headers.setdefault(scheme.name, "secret")
             else:
                 headers.setdefault("Authorization", "Basic YTpi" if scheme.scheme == "basic" else "Bearer secret")
+        if self.operation is not None and "#" in self.operation.path and self.mock is not None:
+            added = path_at_the_mock(self.operation.path)[len(self.operation.path.partition("#")[0].rstrip("/")) :]
+            url = url.with_path(url.raw_path.rstrip("/") + added, encoded=True, keep_query=True)
         request = request.copy(url=url, headers=headers)
         self.sent = f"{request.method} {url}"
-        response = await self.inner.send(request)
+        if isinstance(request.content, Body):
+            request = request.copy(content=b"".join([each async for each in request.content.open()]))
+        try:
+            response = await self.inner.send(request)
+        except Exception:
+            if self.mock is not None:
+                self.mock.suspect = True
+            raise
         self.status = response.status
         found = response.headers.get("sl-violations", "")
         self.violations = found if '"request"' in found else ""  # the mock's own responses may be wrong too
+        if self.mock is not None and self.operation is not None and not self.violations:
+            kind = headers.get("Content-Type", "")
+            self.violations = "; ".join(wrong_fields(self.operation, kind, request.content or b"", self.sampler))
         self.response = response
         return response
 
@@ -132,16 +159,24 @@ def endpoints(made: type[API]) -> Iterator[tuple[str, Declaration]]:
             yield name, found
 
 
-async def call_all(module: types.ModuleType, document: Document, base_url: str, limit: int = 10_000) -> list[Call]:
-    """Call every method of the client once."""
+async def call_all(
+    module: types.ModuleType, document: Document, base_url: str, mock: Mock | None = None, *, limit: float = math.inf
+) -> list[Call]:
+    """Call every method of the client once. After `limit` seconds the others are "not tried"."""
     made = facade(module)
     sampler = Sampler(document.plain)
     by_key = {(each.method, each.path): each for each in document.operations}
-    wire = Wire(AioHTTPTransport(clock=SystemClock(), max_body=None), base_url, document)
+    wire = Wire(AioHTTPTransport(clock=SystemClock(), max_body=None), base_url, document, sampler, mock)
     calls = []
-    async with Client(base_url, transport=wire, retry=None, redirects=0, timeout=Timeout(total=20)) as client:
+    started = time.monotonic()
+    async with Client(base_url, transport=wire, retry=None, redirects=0, timeout=Timeout(total=PATIENCE)) as client:
         api = made(client)
-        for name, declared in list(endpoints(made))[:limit]:
+        for name, declared in endpoints(made):
+            if time.monotonic() - started > limit:
+                calls.append(Call(name, f"{declared.method} {declared.path}", "not tried", "no time left"))
+                continue
+            if mock is not None:
+                mock.revive()
             path = declared.path
             if "://" in path:
                 path = "/" + path.partition("://")[2].partition("/")[2]
@@ -177,7 +212,7 @@ async def _call(api: API, name: str, declared: Declaration, operation: Operation
     except Exception as error:
         return Call(name, said, "broken", f"arguments: {type(error).__name__}: {' '.join(str(error).split())[:400]}")
     try:
-        async with asyncio.timeout(25):
+        async with asyncio.timeout(PATIENCE + 5):
             warnings.simplefilter("ignore", DeprecationWarning)  # a deprecated operation is called too
             await _finished(getattr(api, name)(**arguments))
     except StatusError as error:
@@ -213,7 +248,7 @@ def documented(operation: Operation, response: Response | None, sampler: Sampler
     if reply is None or kind not in reply.contents:
         return False
     try:
-        return sampler.valid(json.loads(response.content), reply.contents[kind].schema)
+        return sampler.valid(json.loads(response.content), reply.contents[kind].schema, sent=False)
     except ValueError:
         return "json" not in kind
 
@@ -256,6 +291,11 @@ def arguments_for(declared: Declaration, operation: Operation, sampler: Sampler)
             try:
                 value = next((each for each in known.examples if sampler.valid(each, known.schema)), None)
                 value = sampler.sample(known.schema) if value is None else value
+                if not isinstance(value, str) and sampler.valid(str(value), known.schema):
+                    value = (
+                        "a" if sampler.valid("a", known.schema) else value
+                    )  # the mock reads "1" as both, and refuses it
+                value = sampler.with_two(value, known.schema) if where == "query" else value
                 made[python.name] = typed(value, hints[python.name])
             except NoSample:
                 if known.required:
@@ -279,7 +319,8 @@ def body_for(
         media = contents[kind]
         hint = hints[python.name]
         if "json" not in kind and endpoint.body[1] != "json":
-            return {python.name: b"abc" if "xml" not in kind else b"<a/>"}
+            in_base64 = sampler._resolved(media.schema).get("format") == "byte"
+            return {python.name: b"<a/>" if "xml" in kind else b"YWJj" if in_base64 else b"abc"}
         value = next((each for each in media.examples if sampler.valid(each, media.schema)), None)
         if value is None:
             value = sampler.sample(media.schema)
@@ -297,7 +338,10 @@ def body_for(
             )
         elif part.name in value or not value or python.default is python.empty:
             try:
-                made[python.name] = typed(value.get(part.name, sampler.sample(schema)), hints[python.name])
+                # where the document names no fields, `fields=` takes any
+                field = value[part.name] if part.name in value else sampler.sample(schema)
+                known = part.name in whole.get("properties", {})
+                made[python.name] = typed(sampler.with_two(field, schema) if known else {"a": "b"}, hints[python.name])
             except NoSample:
                 if python.default is python.empty:
                     raise

@@ -32,6 +32,22 @@ MAX_DEPTH = 12
 CHECKED = FormatChecker(["uuid", "date", "ipv4", "ipv6", "regex"])
 
 
+@CHECKED.checks("date-time")
+def _is_date_time(value: object) -> bool:
+    """Say whether a text is a time of RFC 3339, section 5.6, which has an offset."""
+    pattern = r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)"
+    return not isinstance(value, str) or re.fullmatch(pattern, value, re.ASCII) is not None
+
+
+@CHECKED.checks("uri")
+@CHECKED.checks("url")
+def _is_url(value: object) -> bool:
+    """Say whether a text has no character that a URL can't have (RFC 3986, section 2)."""
+    return (
+        not isinstance(value, str) or re.fullmatch(r"[A-Za-z][A-Za-z0-9+.-]*:[^\s\[\]{}<>\"|\\^`]*", value) is not None
+    )
+
+
 class NoSample(Exception):
     """No value was found that the schema accepts."""
 
@@ -41,14 +57,24 @@ class Sampler:
 
     def __init__(self, plain: dict[str, Any]) -> None:
         self.schemas = plain["components"]["schemas"]
-        root = Resource(contents={"components": {"schemas": self.schemas}}, specification=DRAFT202012)
-        self.registry = Registry().with_resource("urn:document", root)
+        self.registry = {
+            skipped: Registry().with_resource("urn:document", Resource(
+                contents={"components": {"schemas": self._without(self.schemas, skipped)}}, specification=DRAFT202012
+            ))
+            for skipped in ("readOnly", "writeOnly")
+        }  # fmt: skip
 
-    def valid(self, value: Any, schema: Any) -> bool:
-        """Say whether a schema accepts a value."""
+    def valid(self, value: Any, schema: Any, *, sent: bool = True) -> bool:
+        """Say whether a schema accepts a value in a request, or in a response.
+
+        What is `readOnly` is required in responses alone, and `writeOnly` in requests (OpenAPI 3.0.3, "Schema Object").
+        """
+        skipped = "readOnly" if sent else "writeOnly"
         try:
-            rebased = {"$id": "urn:part", **_rebased(schema)}
-            return Draft202012Validator(rebased, registry=self.registry, format_checker=CHECKED).is_valid(value)
+            rebased = {"$id": "urn:part", **_rebased(self._without(schema, skipped))}
+            return Draft202012Validator(rebased, registry=self.registry[skipped], format_checker=CHECKED).is_valid(
+                value
+            )
         except (jsonschema.SchemaError, re.error, RecursionError, TypeError, ValueError):
             return False
 
@@ -65,6 +91,28 @@ class Sampler:
         if not self.valid(value, schema):
             raise NoSample(f"{value!r:.80} doesn't fit {schema!r:.120}")
         return value
+
+    def with_two(self, value: Any, schema: Any) -> Any:
+        """Return a list of one item with a second one, if the schema allows it: how lists are written then shows."""
+        if not isinstance(value, list) or len(value) != 1:
+            return value
+        items = self._resolved(self._resolved(schema).get("items", {}))
+        for second in [*items.get("enum", []), *value, f"{value[0]}b", "b", 2]:
+            if self.valid([*value, second], schema) and (second not in value or second is value[0]):
+                return [*value, second]
+        return value
+
+    def _without(self, schema: Any, word: str) -> Any:
+        """Return a schema that requires no property with this word."""
+        if isinstance(schema, list):
+            return [self._without(each, word) for each in schema]
+        if not isinstance(schema, dict):
+            return schema
+        made = {key: self._without(each, word) for key, each in schema.items()}
+        required, properties = schema.get("required"), schema.get("properties")
+        if isinstance(required, list) and isinstance(properties, dict):
+            made["required"] = [each for each in required if not self._resolved(properties.get(each)).get(word)]
+        return made
 
     def _has_read_only(self, schema: Any) -> bool:
         resolved = self._resolved(schema)
@@ -86,6 +134,9 @@ class Sampler:
     def _made(self, schema: Any, depth: int) -> Any:
         if depth > MAX_DEPTH:
             raise NoSample("too deep")
+        if (child := self._child(schema)) is not None:
+            target, name, key = child
+            return {**self._made({"$ref": target}, depth + 1), key: name}
         schema = self._merged(schema, depth)
         if "const" in schema:
             return schema["const"]
@@ -144,6 +195,17 @@ class Sampler:
         by_name = {target: name for name, target in (said.get("mapping") or {}).items()}
         name = by_name.get(choice["$ref"], choice["$ref"].rpartition("/")[2])
         return {**value, said["propertyName"]: name}
+
+    def _child(self, schema: Any) -> tuple[str, str, str] | None:
+        """Return a child (reference, name, property) of a parent that leaves the choice to its discriminator."""
+        resolved = self._resolved(schema)
+        said = resolved.get("discriminator")
+        if not isinstance(said, dict) or resolved.get("oneOf") or resolved.get("anyOf"):
+            return None
+        own = schema.get("$ref")
+        choices = [(target, name) for name, target in (said.get("mapping") or {}).items() if target != own]
+        known = [(target, name) for target, name in choices if self._resolved({"$ref": target}).get("allOf")]
+        return (*known[0], str(said.get("propertyName"))) if known else None
 
     def _null(self, schema: dict[str, Any], depth: int) -> Any:
         return None

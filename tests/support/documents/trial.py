@@ -1,44 +1,41 @@
-"""Try one document: read it, check it, write its client, check the client's types, import it, call all of it.
+"""Try documents: read, check, write a client, check the client's types, import it, call all of it.
 
-    python tests/support/documents/trial.py NAME ... [--no-calls] [--table]
+    python tests/support/documents/trial.py [NAME ...] [--no-types] [--no-calls] [--again] [--seconds=N] [--table]
 
-prints a row for each document, and writes the details to `.documents/results/NAME.json`.
+writes what it finds to `.documents/results/NAME.json`, and prints the table of results. Another run goes on where the last
+one ended: what the present generator would write in the same way is not tried again, unless `--again` says so. `--table`
+only prints the rows that are of the present generator. The calls of one document get N seconds (900).
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
+import hashlib
 import json
-import os
-import resource
-import signal
-import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if __package__ in {None, ""}:
     sys.path.insert(0, str(Path(__file__).parent.parent))
 
+import asyncapi
 from asyncapi.openapi.check import check
 from asyncapi.openapi.generating import generate
 from asyncapi.openapi.reading import read
-from daemons import free_port
 from documents.calling import call_all, facade, load
 from documents.catalogue import DOCUMENTS
+from documents.checkers import CHECKERS, errors_of
 from documents.fetching import STORE, place_of
+from documents.mocking import Mock, for_the_mock
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from asyncapi.openapi.document import Document
 
-PRISM = Path(__file__).parent.parent / "peers/node_modules/.bin/prism"
-ROOT = Path(__file__).parents[3]
+BATCH = 60_000  # lines of clients that go through a type checker in one run
 
 
 @dataclass
@@ -46,188 +43,173 @@ class Result:
     """What became of one document."""
 
     name: str
+    digest: str = ""  # of the client's text, and of what runs its calls
     spec: str = ""
-    kilobytes: int = 0
     operations: int = 0
     lines: int = 0
-    read_seconds: float = 0.0
-    write_seconds: float = 0.0
+    seconds: float = 0.0  # to read it, and to write the client
     errors: int = 0
     warnings: int = 0
-    mypy: str = ""
-    pyright: str = ""
+    types: dict[str, str] = field(default_factory=dict)  # by checker: "ok", or the number of errors
     imported: str = ""
     calls: dict[str, int] = field(default_factory=dict)
     troubles: list[str] = field(default_factory=list)
 
     def row(self) -> str:
         """Return the row of the table of results."""
-        calls = self.calls
-        tried = sum(calls.values()) - calls.get("not tried", 0)
-        done = f"{calls.get('accepted', 0)} of {tried}" if calls else "-"
+        tried = sum(self.calls.values()) - self.calls.get("not tried", 0)
+        done = f"{self.calls.get('accepted', 0):,} of {tried:,}" if tried else "-"
+        types = " | ".join(self.types.get(each, "-") for each in CHECKERS)
+        found = f"{self.errors} / {self.warnings}"
         return (
-            f"| {self.name} | {self.spec} | {self.kilobytes:,} | {self.operations} | {self.lines:,} | "
-            f"{self.read_seconds:.1f} | {self.write_seconds:.1f} | {self.errors} / {self.warnings} | "
-            f"{self.mypy or '-'} | {self.pyright or '-'} | {self.imported or '-'} | {done} |"
+            f"| {self.name} | {self.spec} | {self.operations:,} | {found} | {types} | {self.imported or '-'} | {done} |"
         )
+
+    def save(self, folder: Path) -> None:
+        """Keep it for another run."""
+        (folder / f"{self.name}.json").write_text(json.dumps(asdict(self), indent=1))
 
 
 HEAD = (
-    "| document | version | KB | operations | lines | read s | written s | `--check` errors / warnings | mypy --strict | "
-    "pyright | imports | calls accepted |\n|---|---|---|---|---|---|---|---|---|---|---|---|"
+    "| document | version | operations | `--check`: errors / warnings | mypy --strict | pyright | imports | "
+    "calls accepted |\n|---|---|---|---|---|---|---|---|"
 )
 
 
-def attempt(name: str, source: Path, folder: Path, *, types: bool = True, calls: bool = True) -> Result:
-    """Try one document; what fails is said in the result."""
-    result = Result(name, kilobytes=source.stat().st_size // 1024)
+def saved(name: str, folder: Path) -> Result | None:
+    """Return what an earlier run has found."""
+    known = {each.name for each in fields(Result)}
+    try:
+        found = json.loads((folder / f"{name}.json").read_text())
+    except FileNotFoundError:
+        return None
+    return Result(**found) if set(found) == known else None
+
+
+def path_of(name: str, folder: Path) -> Path:
+    """Return where the client of a document is written."""
+    return folder / f"client_{''.join(each if each.isalnum() else '_' for each in name)}.py"
+
+
+def digest_of(text: str) -> str:
+    """Return what tells a client from that of another version."""
+    made = hashlib.sha256(text.encode())
+    for path in sorted((Path(asyncapi.__file__).parent / "declared").glob("*.py")):
+        made.update(path.read_bytes())
+    return made.hexdigest()[:16]
+
+
+def write(name: str, source: Path, folder: Path, *, again: bool = True) -> tuple[Result, Document | None]:
+    """Read and check a document, write its client and import it; what fails is said in the result."""
+    result = Result(name)
     started = time.perf_counter()
-    document = read(source)
-    result.read_seconds = time.perf_counter() - started
+    try:
+        document = read(source)
+        text = generate(document)
+    except Exception as error:
+        result.imported = "not written"
+        result.troubles.append(f"{type(error).__name__}: {' '.join(str(error).split())[:900]}")
+        return result, None
+    result.seconds = time.perf_counter() - started
+    result.digest, result.lines = digest_of(text), text.count("\n")
+    if not again and (before := saved(name, folder)) is not None and before.digest == result.digest:
+        return before, document
     result.spec, result.operations = document.spec, len(document.operations)
     found = check(document)
     result.errors = sum(each.severity == "error" for each in found)
     result.warnings = len(found) - result.errors
     result.troubles += [f"check: {each}" for each in found[:40]]
-    started = time.perf_counter()
-    text = generate(document)
-    result.write_seconds = time.perf_counter() - started
-    result.lines = text.count("\n")
-    module_name = "client_" + "".join(each if each.isalnum() else "_" for each in name)
-    path = folder / f"{module_name}.py"
+    path = path_of(name, folder)
     path.write_text(text)
-    if types:
-        result.mypy, said = tool(
-            ["mypy", "--strict", "--no-error-summary", "--cache-dir", str(folder / ".mypy"), str(path)]
-        )
-        result.troubles += said
-        result.pyright, said = tool(["pyright", str(path)])
-        result.troubles += said
     try:
-        module = load(path, module_name)
-        facade(module)
+        facade(load(path, path.stem))
         result.imported = "ok"
     except BaseException as error:
         result.imported = type(error).__name__
         result.troubles.append(f"import: {type(error).__name__}: {' '.join(str(error).split())[:500]}")
-        return result
-    if calls:
-        try:
-            with tempfile.TemporaryDirectory() as own, prism(mocked(document, Path(own)), Path(own)) as base_url:
-                record(result, module, document, base_url)
-        except Exception as error:
-            result.troubles.append(f"calls: {type(error).__name__}: {' '.join(str(error).split())[:900]}")
+    return result, document
+
+
+def type_check(results: list[Result], folder: Path, cache: Path) -> None:
+    """Run the type checkers over all clients that have no verdict yet, many at a time."""
+    for checker in CHECKERS:
+        batch: list[Result] = []
+        wanted = [each for each in results if each.lines and checker not in each.types]
+        for at, each in enumerate(wanted):
+            batch.append(each)
+            if at + 1 == len(wanted) or sum(one.lines for one in [*batch, wanted[at + 1]]) > BATCH:
+                found = errors_of(checker, [path_of(one.name, folder) for one in batch], cache)
+                for one in batch:
+                    errors = found[path_of(one.name, folder).resolve()]
+                    one.types[checker] = str(len(errors)) if errors else "ok"
+                    one.troubles += [f"{checker}: {error}" for error in errors[:25]]
+                    one.save(folder)
+                batch = []
+
+
+def call(result: Result, document: Document, folder: Path, limit: float = 900) -> None:
+    """Call every method against a mock server, and count what became of the calls."""
+    path = path_of(result.name, folder)
+    try:
+        module = sys.modules.get(path.stem) or load(path, path.stem)
+        with tempfile.TemporaryDirectory() as own, Mock(for_the_mock(document, Path(own)), patience=limit) as mock:
+            made = asyncio.run(call_all(module, document, mock.base_url, mock, limit=limit))
+    except Exception as error:
+        result.troubles.append(f"calls: {type(error).__name__}: {' '.join(str(error).split())[:900]}")
+        result.calls = {"not tried": result.operations}
+        return
+    for each in made:
+        result.calls[each.outcome] = result.calls.get(each.outcome, 0) + 1
+        if each.outcome != "accepted":
+            result.troubles.append(f"{each.outcome}: {each.operation} {each.method}: {each.detail}")
+
+
+def attempt(name: str, source: Path, folder: Path, *, calls: bool = True) -> Result:
+    """Try one document, but for its types."""
+    result, document = write(name, source, folder)
+    if document is not None and result.imported == "ok" and calls:
+        call(result, document, folder)
     return result
 
 
-def record(result: Result, module: Any, document: Document, base_url: str) -> None:
-    """Call every method, and count what became of the calls."""
-    for call in asyncio.run(call_all(module, document, base_url)):
-        result.calls[call.outcome] = result.calls.get(call.outcome, 0) + 1
-        if call.outcome != "accepted":
-            result.troubles.append(f"{call.outcome}: {call.operation} {call.method}: {call.detail}")
-
-
-def tool(command: list[str]) -> tuple[str, list[str]]:
-    """Run a type checker: "ok" or the number of errors, and the first of them."""
-    env = {
-        **os.environ,
-        "PYTHONPATH": str(ROOT),
-        "MYPYPATH": str(ROOT),
-        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-    }
-    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=env, check=False, timeout=1200)
-    errors = [line for line in done.stdout.splitlines() if ": error" in line or " - error" in line]
-    if done.returncode == 0:
-        return "ok", []
-    return str(len(errors) or done.stderr[-200:]), [f"{command[0]}: {line[-300:]}" for line in errors[:25]]
-
-
-def mocked(document: Document, folder: Path) -> Path:
-    """Return the document as the mock server gets it: as its author wrote it, but for what the mock can't do.
-
-    It sends the headers of responses as they are written, Content-Length too; knows no default for `consumes`; and reads
-    only what really is OpenAPI, so a document of several files is put together.
-    """
-    raw = document.raw
-    if any(
-        isinstance(raw.get(key), dict) and "$ref" in raw[key] for key in ("paths", "info", "components", "definitions")
-    ):
-        raw = document.plain
-    if document.spec == "2.0" and raw is document.raw:
-        raw = {"consumes": ["application/json"], "produces": ["application/json"], **raw}
-    if "servers" in raw:
-        raw = {**raw, "servers": [{"url": "/"}]}
-    path = folder / "mocked.json"
-    path.write_text(json.dumps(without_headers(raw)))
-    return path
-
-
-def without_headers(value: Any) -> Any:
-    """Return a document without the headers of its responses."""
-    if isinstance(value, dict):
-        is_response = "description" in value and ("content" in value or "schema" in value)
-        return {key: without_headers(each) for key, each in value.items() if not (key == "headers" and is_response)}
-    return [without_headers(each) for each in value] if isinstance(value, list) else value
-
-
-@contextlib.contextmanager
-def prism(source: Path, folder: Path) -> Iterator[str]:
-    """Run a mock server of the document, which refuses requests that the document doesn't allow."""
-    port = free_port()
-    with (folder / "prism.log").open("wb") as said:
-        process = subprocess.Popen(
-            ["node", "--max-old-space-size=3000", str(PRISM.resolve()), "mock", "--errors", "-p", str(port), str(source)],
-            stdout=said, stderr=said, stdin=subprocess.DEVNULL, start_new_session=True,
-        )  # fmt: skip
-        try:
-            deadline = time.monotonic() + 240
-            while b"Prism is listening" not in (folder / "prism.log").read_bytes():
-                if process.poll() is not None or time.monotonic() > deadline:
-                    raise RuntimeError(
-                        "prism didn't start: " + (folder / "prism.log").read_text(errors="replace")[-800:]
-                    )
-                time.sleep(0.1)
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+def summary(results: list[Result]) -> str:
+    """Return what the rows come to."""
+    accepted = sum(each.calls.get("accepted", 0) for each in results)
+    tried = sum(sum(each.calls.values()) - each.calls.get("not tried", 0) for each in results)
+    sound = ", ".join(f"{sum(each.types.get(one) == 'ok' for each in results)} {one}" for one in CHECKERS)
+    operations = sum(each.operations for each in results)
+    return (
+        f"{len(results)} documents, {operations:,} operations; {sound}; {accepted:,} of {tried:,} calls of "
+        f"{sum(1 for each in results if each.calls.get('accepted'))} documents accepted"
+    )
 
 
 def main() -> None:
     """Try the documents that are named, or all."""
-    names = [each for each in sys.argv[1:] if not each.startswith("--")]
+    options = {each for each in sys.argv[1:] if each.startswith("--")}
+    names = set(sys.argv[1:]) - options
+    seconds = next((float(each.partition("=")[2]) for each in options if each.startswith("--seconds=")), 900.0)
     folder = STORE / "results"
     folder.mkdir(parents=True, exist_ok=True)
-    print(HEAD)
-    for entry in DOCUMENTS:
-        if names and entry.name not in names:
+    chosen = [each for each in DOCUMENTS if place_of(each).is_file() and (not names or each.name in names)]
+    chosen.sort(key=lambda each: place_of(each).stat().st_size)
+    results: list[Result] = []
+    for entry in chosen:
+        result, document = write(entry.name, place_of(entry), folder, again="--again" in options)
+        results.append(result)
+        if "--table" in options:
             continue
-        if not place_of(entry).is_file():
-            print(f"| {entry.name} | not fetched |", flush=True)
-            continue
-        if "--table" in sys.argv:
-            if (saved := folder / f"{entry.name}.json").is_file():
-                print(Result(**json.loads(saved.read_text())).row())
-            continue
-        try:
-            result = attempt(
-                entry.name,
-                place_of(entry),
-                folder,
-                types="--no-types" not in sys.argv,
-                calls="--no-calls" not in sys.argv,
-            )
-        except Exception as error:
-            result = Result(
-                entry.name,
-                imported="failed",
-                troubles=[f"{type(error).__name__}: {' '.join(str(error).split())[:900]}"],
-            )
-        (folder / f"{entry.name}.json").write_text(json.dumps(asdict(result), indent=1))
+        if document is not None and result.imported == "ok" and not result.calls and "--no-calls" not in options:
+            call(result, document, folder, seconds)
+        result.save(folder)
         print(result.row(), flush=True)
-    print(f"at most {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024} MB")
+        waiting = sum(each.lines for each in results if len(each.types) < len(CHECKERS))
+        if waiting > BATCH and "--no-types" not in options:
+            type_check(results, folder, folder / ".mypy")
+    if not options & {"--table", "--no-types"}:
+        type_check(results, folder, folder / ".mypy")
+    results.sort(key=lambda each: each.name)
+    print("\n".join([HEAD, *(each.row() for each in results), "", summary(results)]))
 
 
 if __name__ == "__main__":

@@ -26,6 +26,8 @@ class API:
             web.get("/broken", self.broken), web.get("/ws", self.ws), web.post("/token", self.token),
             web.get("/login", self.login), web.get("/here", self.here), web.get("/bytes", self.bytes),
             web.get("/slow", self.slow), web.get("/range", self.range), web.post("/early", self.early),
+            web.post("/graphql", self.graphql), web.post("/graphql/events", self.graphql_events),
+            web.get("/pages", self.pages),
         ]  # fmt: skip
 
     async def user(self, request):
@@ -90,6 +92,25 @@ class API:
 
     async def early(self, request):
         return web.Response(status=413)
+
+    async def graphql(self, request):
+        sent = await request.json()
+        if "bad" in sent["query"]:
+            return web.json_response({"errors": [{"message": "no such field: bad"}]})
+        number = sent.get("variables", {}).get("id", 0)
+        return web.json_response({"data": {"user": {"name": f"user {number}"}, "number": len(self.seen)}})
+
+    async def graphql_events(self, request):
+        stream = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+        await stream.prepare(request)
+        for number in (1, 2, 3):
+            await stream.write(f'event: next\ndata: {{"data": {{"price": {number}}}}}\n\n'.encode())
+        await stream.write(b"event: complete\ndata:\n\n")
+        return stream
+
+    async def pages(self, request):
+        page = int(request.query.get("page", 1))
+        return web.json_response({"items": [[1, 2], [3, 4], [5]][page - 1], "pages": 3})
 
 
 @pytest.fixture

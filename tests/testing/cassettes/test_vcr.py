@@ -4,16 +4,18 @@ import asyncio
 import gzip
 import json
 from base64 import b64encode
+from contextlib import suppress
 
 import aiohttp
 import pytest
 
-from asyncapi import Client, ConfigError
-from asyncapi.testing import Cassette
+from asyncapi import Bearer, Client, ConfigError
+from asyncapi.testing import Cassette, UnmatchedCall
 from asyncapi.testing.cassettes.vcr import is_vcr, vcr_exchanges
 
 vcr = pytest.importorskip("vcr")
 yaml = pytest.importorskip("yaml")
+httpx = pytest.importorskip("httpx")
 pytestmark = pytest.mark.lanes
 
 
@@ -27,7 +29,6 @@ async def by_aiohttp(url):
 
 
 async def by_httpx(url):
-    httpx = pytest.importorskip("httpx")
     async with httpx.AsyncClient() as client:
         for path in ("/text", "/users/1?b=2&a=1", "/bytes"):
             await client.get(url + path)
@@ -168,3 +169,60 @@ async def test_bodies_of_requests_match_as_stubs_note_them(tmp_path, body, sent)
     with Cassette(path, "none"):
         async with Client("https://h") as client:
             assert (await client.post("/", **sent)).text == "hi"
+
+
+FILTERS = {
+    "removed": {"filter_query_parameters": ["api_key"], "filter_post_data_parameters": ["password"], "filter_headers": ["authorization"]},
+    "replaced": {
+        "filter_query_parameters": [("api_key", "REDACTED")], "filter_post_data_parameters": [("password", "REDACTED")],
+        "filter_headers": [("authorization", "REDACTED")],
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("filters", FILTERS)
+@pytest.mark.parametrize("serializer", ["yaml", "json"])
+async def test_what_vcrpys_filters_took_out_is_not_compared(tmp_path, api, serializer, filters):
+    path = tmp_path / f"it.{serializer}"
+    with vcr.use_cassette(str(path), serializer=serializer, **FILTERS[filters]):
+        async with httpx.AsyncClient(headers={"Authorization": "Bearer real-1"}) as web:
+            await web.get(f"{api.url}/users/1?api_key=real-2&page=1")
+            await web.post(f"{api.url}/echo", data={"user": "ada", "password": "real-3"})
+    sent = len(api.seen)
+    with Cassette(path, "none") as replay:
+        async with Client(api.url, auth=Bearer("other-1")) as client:
+            assert (await client.get("/users/1?api_key=other-2&page=1")).json()["id"] == 1
+            assert (await client.post("/echo", data={"user": "ada", "password": "other-3"})).status == 200
+    assert replay.unused == []
+    assert len(api.seen) == sent
+
+
+async def test_what_vcrpys_filters_took_out_stays_so_when_it_is_added_to(tmp_path, api):
+    path = tmp_path / "it.yaml"
+    with vcr.use_cassette(str(path), **FILTERS["removed"]):
+        async with httpx.AsyncClient() as web:
+            await web.get(f"{api.url}/users/1?api_key=real-2")
+    for mode, number in (("new", 2), ("none", 2)):
+        with Cassette(path, mode):
+            async with Client(api.url) as client:
+                await client.get("/users/1?api_key=other")
+                await client.get(f"/users/{number}?api_key=other")
+    assert "filtered: true" in path.read_text()
+
+
+async def test_equal_requests_of_vcrpy_replay_in_their_order_and_once(tmp_path, api):
+    path = tmp_path / "it.yaml"
+    with vcr.use_cassette(str(path)):
+        async with httpx.AsyncClient() as web:
+            for _ in range(3):
+                await web.get(f"{api.url}/users/1")
+    with Cassette(path, "none") as replay:
+        async with Client(api.url) as client:
+            assert [(await client.get("/users/1")).json()["number"] for _ in range(3)] == [1, 2, 3]
+            with suppress(UnmatchedCall):
+                await client.get("/users/1")
+        assert "it was recorded 3 times, and has been replayed 3 times" in replay.problems[0]
+        replay.excuse()
+    with Cassette(path, "none", repeats=True):
+        async with Client(api.url) as client:
+            assert [(await client.get("/users/1")).json()["number"] for _ in range(5)] == [1, 2, 3, 3, 3]
