@@ -56,7 +56,7 @@ def _other_contents(document: Document, draft: Draft) -> Iterator[str]:
             if any(is_json(kind) for kind in reply.contents):
                 received.update({media_type(kind) for kind in reply.contents if _is_other(kind)})
     if sent:
-        yield f"request bodies that say the same in other content types: {_listed(sent)}"
+        yield f"content types of request bodies for which another one is sent: {_listed(sent)}"
     if received:
         yield f"responses that may also come in other content types, of which JSON is asked for: {_listed(received)}"
 
