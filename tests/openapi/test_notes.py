@@ -44,3 +44,7 @@ def test_a_body_that_has_a_method_of_its_own_is_not_left_out():
     both = body(ROWS)
     both["content"]["text/csv"] = {"schema": TEXT}
     assert notes(one("post", requestBody=both)) == []
+
+
+def test_a_document_of_wrong_shapes_has_notes_all_the_same():
+    assert notes(document({"/x": {"get": {"operationId": "a", "responses": ["200"]}}})) == []
