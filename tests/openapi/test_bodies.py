@@ -8,7 +8,7 @@ import pytest
 
 from asyncapi.openapi.generating import generate
 from asyncapi.testing import run
-from written_clients import Wire, body, document, one, ref, written
+from written_clients import OK, Wire, body, document, one, ref, written
 
 TEXT = {"type": "string"}
 PET = {
@@ -153,8 +153,16 @@ def test_form_data_by_another_name_is_a_multipart_form():
 
 
 def test_a_body_that_fastapi_has_named_is_called_body():
-    made = one("post", schemas={"Body_call_x_post": PET}, requestBody=body(ref("Body_call_x_post")))
-    assert "self, body: BodyCallXPost" in generate(made)
+    schemas = {"Body_call_x_post": PET, "Body_up_x_put": PET}
+    paths = {
+        "/x": {
+            "post": {"operationId": "call_x_post", "responses": OK, "requestBody": body(ref("Body_call_x_post"))},
+            "put": {"operationId": "up_x_put", "responses": OK, "requestBody": body(ref("Body_up_x_put"), MULTIPART)},
+        }
+    }
+    source = generate(document(paths, schemas))
+    assert "self, body: CallRequest" in source
+    assert "UpRequest" not in source  # the form has its fields as parameters
 
 
 def test_json_is_preferred_and_a_get_has_no_body():
@@ -232,3 +240,22 @@ def test_a_file_that_json_would_have_to_carry_makes_the_form_the_one():
     run(made.Shop(wire.client()).call(photo=b"PNG"))
     assert wire.last.headers["Content-Type"].startswith(MULTIPART)
     assert not hasattr(made.Shop, "call_form")
+
+
+@pytest.mark.parametrize(
+    ("fields", "kind"),
+    [({"a": TEXT}, FORM), ({"a": FILE}, MULTIPART), ({"a": {"type": "object", "properties": {"b": TEXT}}}, MULTIPART)],
+)
+def test_a_form_goes_in_parts_where_it_has_files_or_objects(fields, kind):
+    schema = {"type": "object", "properties": fields}
+    made = written(one("post", requestBody=contents(**{MULTIPART: schema, FORM: schema})))
+    wire = Wire()
+    value = made.CallA(b="x") if "object" in str(fields["a"]) else "x" if fields["a"] == TEXT else b"x"
+    run(made.Shop(wire.client()).call(a=value))
+    assert wire.last.headers["Content-Type"].startswith(kind)
+
+
+def test_content_of_a_range_of_types_says_its_own():
+    wire = posted(FILE, "image/*", b"PNG", content_type="image/png")
+    assert (wire.body, wire.last.headers["Content-Type"]) == (b"PNG", "image/png")
+    assert posted(FILE, "image/*", b"PNG").last.headers["Content-Type"] == "application/octet-stream"
