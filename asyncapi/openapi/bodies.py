@@ -165,7 +165,7 @@ def _name(operation: Operation, kind: str, hint: str) -> str:
         for word in ("x-body-name", "x-codegen-request-body-name", "x-name"):
             if isinstance(source.get(word), str) and source[word].strip():
                 return snake(source[word], "body")
-    if not kind or kind == f"{hint}Request" or (kind.startswith("Body") and hint in kind):  # the latter is FastAPI's
+    if not kind or kind == f"{hint}Request":
         return "body"
     for end in _ENDS:
         if kind.endswith(end) and kind != end:

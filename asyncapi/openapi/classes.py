@@ -22,7 +22,7 @@ from asyncapi.openapi.discriminators import LOCAL, pinned
 from asyncapi.openapi.names import class_names, pascal, short_names, singular, words
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
 Schema = dict[str, Any]
 _INPUT = "Input"
@@ -40,12 +40,19 @@ class Schemas:
         plain: The document, as OpenAPI 3.
         sent: The schemas of request bodies and parameters.
         received: The schemas of responses.
+        called: Better names of named schemas.
 
     Attributes:
         flat: Class name -> schema, in the order of the document: what models are made of.
     """
 
-    def __init__(self, plain: Mapping[str, Any], sent: Iterable[Any] = (), received: Iterable[Any] = ()) -> None:
+    def __init__(
+        self,
+        plain: Mapping[str, Any],
+        sent: Iterable[Any] = (),
+        received: Iterable[Any] = (),
+        called: Mapping[str, str] | None = None,
+    ) -> None:
         self._plain = plain
         components = (plain.get("components") or {}).get("schemas") or {}
         self._named: dict[str, Any] = pinned({str(name): schema for name, schema in components.items()}, plain)
@@ -57,7 +64,7 @@ class Schemas:
         self._twins: dict[tuple[str, str], str] = {}
         self._composition = Composition(self)
         self._two = self._with_two_classes(list(sent), list(received))
-        short = short_names(self._named)
+        short = {**short_names(self._named), **(called or {})}
         for name in self._named:
             self._classes[name, False] = self._names.take(pascal(short[name]))
         for name in sorted(self._two, key=list(self._named).index):
@@ -91,9 +98,11 @@ class Schemas:
             schema = self.raw(schema["$ref"])
         return schema if isinstance(schema, dict) and "$ref" not in schema else {}
 
-    def all(self) -> None:
-        """Write every named schema, used or not."""
+    def all(self, without: Collection[str] = ()) -> None:
+        """Write every named schema, used or not; those in `without` only where something refers to them."""
         for name in self._named:
+            if name in without:
+                continue
             self.class_of(name, sent=False)
             if name in self._two:
                 self.class_of(name, sent=True)
@@ -106,10 +115,16 @@ class Schemas:
     def settled(self, made: Schema, hint: str) -> Schema:
         """Give a union with a discriminator a name of its own: an annotation of a method can't hold one."""
         if "discriminator" in made:
-            return ref_to(self.register(hint, made))
+            return ref_to(self._union(made, hint))
         if made.get("type") == "array" and "discriminator" in made.get("items", {}):
-            return {**made, "items": ref_to(self.register(singular(hint), made["items"]))}
+            return {**made, "items": ref_to(self._union(made["items"], singular(hint)))}
         return made
+
+    def _union(self, made: Schema, hint: str) -> str:
+        key = (json.dumps({**made, "description": ""}, sort_keys=True), "union")
+        if key not in self._twins:
+            self._twins[key] = self.register(hint, made)
+        return self._twins[key]
 
     def facts(self, schema: Any) -> Schema:
         """Return what a schema of the document says, with what it refers to and is composed of."""

@@ -220,7 +220,8 @@ class Composition:
         if key not in self._any:
             names = [self._schemas.class_name(one, sent=sent) for one in self.children(name)]
             other = self._any.get((own, not sent))
-            if other is not None and names == [self._schemas.class_name(one, sent=not sent) for one in self.children(name)]:
+            others = [self._schemas.class_name(one, sent=not sent) for one in self.children(name)]
+            if other is not None and names == others:
                 self._any[key] = other  # what goes both ways alike is one union
                 return other
             self._any[key] = made = self._schemas.register(f"Any{own}", {})

@@ -160,8 +160,8 @@ def choice(schema: Schema) -> Schema:
     ):
         values = [int(one) for one in values]
     if any(isinstance(one, float) for one in values):  # no Literal, and no enum that reads well
-        types = sorted({_BY_TYPE[type(one)] for one in values} - {"integer"})
-        return {**either({"type": one} for one in types), **said(schema)}
+        kinds_of_values = sorted({_BY_TYPE[type(one)] for one in values} - {"integer"})
+        return {**either({"type": one} for one in kinds_of_values), **said(schema)}
     if len(values) == 1:
         return {"const": values[0], **said(schema)}
     if {type(one) for one in values} == {bool}:

@@ -68,21 +68,26 @@ def _drafted(
 ) -> layout.Draft:
     tell = progress or (lambda _: None)
     document = chosen(document, only)
-    tell(f"{len(document.operations)} operations")
+    tell(_counted(len(document.operations), "operation"))
     sent, received = _both_ways(document)
-    schemas = Schemas(document.plain, sent, received)
+    called = _bodies(document)
+    schemas = Schemas(document.plain, sent, received, called)
     names = method_names()
     ways = ways_of(document, names)
     methods = methods_of(document, schemas, names)
     if not only:
-        schemas.all()
+        schemas.all(without=called)
     schemas.settle()
-    tell(f"{len(schemas.flat)} models")
+    tell(_counted(len(schemas.flat), "model"))
     models = models_of(schemas.flat)
     name = checked_name(class_name) if class_name else client_name(document, set(models.definitions))
     if name in models.definitions:
         raise ConfigError(f"the class {name!r} is a model of the document: give the client another name (class_name)")
     return layout.Draft(document, name, models, methods, ways, schemas)
+
+
+def _counted(number: int, word: str) -> str:
+    return f"{number:,} {word}{'' if number == 1 else 's'}"
 
 
 def checked_name(name: str) -> str:
@@ -149,6 +154,13 @@ def _nearest(word: str, document: Document) -> str:
     known = {one for each in document.operations for one in (*each.tags, each.id or "", each.path)} - {""}
     close = get_close_matches(word, sorted(known), 1)
     return f"; did you mean {close[0]!r}?" if close else ""
+
+
+def _bodies(document: Document) -> dict[str, str]:
+    """The schemas that FastAPI has made of a function's parameters, under names that say what they are."""
+    named = document.plain.get("components", {}).get("schemas", {})
+    found = {f"Body_{one.id}": f"{name_of(one)} request" for one in document.operations if one.id}
+    return {name: called for name, called in found.items() if name in named}
 
 
 def _both_ways(document: Document) -> tuple[list[object], list[object]]:

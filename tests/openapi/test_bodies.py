@@ -8,7 +8,7 @@ import pytest
 
 from asyncapi.openapi.generating import generate
 from asyncapi.testing import run
-from written_clients import Wire, body, document, one, ref, written
+from written_clients import OK, Wire, body, document, one, ref, written
 
 TEXT = {"type": "string"}
 PET = {
@@ -153,8 +153,16 @@ def test_form_data_by_another_name_is_a_multipart_form():
 
 
 def test_a_body_that_fastapi_has_named_is_called_body():
-    made = one("post", schemas={"Body_call_x_post": PET}, requestBody=body(ref("Body_call_x_post")))
-    assert "self, body: BodyCallXPost" in generate(made)
+    schemas = {"Body_call_x_post": PET, "Body_up_x_put": PET}
+    paths = {
+        "/x": {
+            "post": {"operationId": "call_x_post", "responses": OK, "requestBody": body(ref("Body_call_x_post"))},
+            "put": {"operationId": "up_x_put", "responses": OK, "requestBody": body(ref("Body_up_x_put"), MULTIPART)},
+        }
+    }
+    source = generate(document(paths, schemas))
+    assert "self, body: CallRequest" in source
+    assert "UpRequest" not in source  # the form has its fields as parameters
 
 
 def test_json_is_preferred_and_a_get_has_no_body():

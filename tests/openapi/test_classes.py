@@ -228,3 +228,15 @@ def test_a_parent_with_a_discriminator_is_one_union_both_ways():
     operation = {"operationId": "call", "requestBody": body(ref("Base")), "responses": returns(ref("Base"))}
     made = models({"Base": base, "Kid1": kid, "Kid2": kid}, {"/x": {"post": operation}})
     assert [name for name in vars(made) if name.startswith("AnyBase")] == ["AnyBase"]
+
+
+def test_a_union_with_a_discriminator_has_one_name_wherever_it_stands():
+    kinds = {name: {"type": "object", "required": ["t"], "properties": {"t": {"const": name}}} for name in ("A", "B")}
+    union = {"oneOf": [ref("A"), ref("B")], "discriminator": {"propertyName": "t"}}
+    operation = {
+        "operationId": "call",
+        "requestBody": body(union),
+        "responses": returns({"type": "array", "items": union}),
+    }
+    made = models(kinds, {"/x": {"post": operation}})
+    assert len([name for name in vars(made) if name.startswith("Call")]) == 1

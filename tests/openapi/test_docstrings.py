@@ -54,6 +54,6 @@ def test_the_first_sentence_is_one_line():
     assert first_sentence("The first one. The second.\n\nMore") == "The first one."
 
 
-@pytest.mark.parametrize("text", ['"', '""', '"""', '""""', 'a"', 'a\\"', "\\", 'a\\', '"a"', '"""a"""', 'a"""'])
+@pytest.mark.parametrize("text", ['"', '""', '"""', '""""', 'a"', 'a\\"', "\\", "a\\", '"a"', '"""a"""', 'a"""'])
 def test_quotes_and_backslashes_come_out_as_they_went_in(text):
     assert ast.literal_eval(docstring(text, 0)).strip() == text

@@ -94,7 +94,9 @@ INTEGER = {"type": "integer"}
 
 
 def test_further_properties_beside_named_ones_are_checked():
-    made = written(document(None, {"A": {"type": "object", "properties": {"a": TEXT}, "additionalProperties": INTEGER}}))
+    made = written(
+        document(None, {"A": {"type": "object", "properties": {"a": TEXT}, "additionalProperties": INTEGER}})
+    )
     assert made.A.model_validate({"a": "x", "b": "1"}).b == 1
     with pytest.raises(ValidationError):
         made.A.model_validate({"b": "x"})
@@ -124,4 +126,6 @@ def test_values_of_several_types_stay_apart():
 
 
 def test_a_list_of_itself_is_a_list():
-    assert "List1: TypeAlias = list[Any]" in generate(document(None, {"List1": {"type": "array", "items": ref("List1")}}))
+    assert "List1: TypeAlias = list[Any]" in generate(
+        document(None, {"List1": {"type": "array", "items": ref("List1")}})
+    )
