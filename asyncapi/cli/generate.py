@@ -49,8 +49,8 @@ HELP = """\
 Write a client from an OpenAPI document: a class with a method for each
 operation, pydantic models, pages, streams, errors and credentials.
 
-DOCUMENT is a file, a URL, or - for stdin: OpenAPI 3.0, 3.1 or Swagger 2.0, as
-JSON or YAML. Run the same command again when the document has changed: what
+DOCUMENT is a file, a URL, or - for stdin: OpenAPI 3.0, 3.1, 3.2 or Swagger
+2.0, as JSON or YAML. Run the same command again when the document has changed: what
 you have added to the file stays, what you have changed is kept and named, and
 the rest is renewed."""
 

@@ -63,7 +63,8 @@ class Schemas:
         self._classes: dict[tuple[str, bool], str] = {}
         self._twins: dict[tuple[str, str], str] = {}
         self._composition = Composition(self)
-        self._two = self._with_two_classes(list(sent), list(received))
+        self._ways = links.Ways(self._named, list(sent), list(received))
+        self._two = self._ways.two
         short = {**short_names(self._named), **(called or {})}
         for name in self._named:
             self._classes[name, False] = self._names.take(pascal(short[name]))
@@ -162,12 +163,12 @@ class Schemas:
 
     def class_name(self, name: str, *, sent: bool) -> str:
         """Return the name of the class of a named schema."""
-        return self._classes[name, (self._sent_only(name) or sent) and name in self._two]
+        return self._classes[name, (self._ways.sent_only(name) or sent) and name in self._two]
 
     def class_of(self, name: str, *, sent: bool) -> str:
         """Return the class of a named schema, and see that it is written."""
         made = self.class_name(name, sent=sent)
-        sent = self._sent_only(name) or (sent and name in self._two)
+        sent = self._ways.sent_only(name) or (sent and name in self._two)
         if sent and name in self._two:
             self.class_of(name, sent=False)  # what both have inside is named after what is received: PetStatus
         if made not in self.flat:
@@ -279,7 +280,8 @@ class Schemas:
         if choice and not dialect.kinds(schema):  # "items" alone limits lists and nothing else: one of them is meant
             members = [self.clean(one, f"{hint}{at}", sent=sent) for at, one in enumerate(choice, 1)]
             several = {"type": "array", "items": dialect.either(members)}
-            return {**dialect.either([*members, several]), **dialect.said(schema)}
+            other = [] if sent else [{"type": "object", "additionalProperties": {}}]  # which "items" doesn't refuse
+            return {**dialect.either([*members, several, *other]), **dialect.said(schema)}
         inner = hint if hint.endswith("Item") else f"{singular(hint)}"
         made = {"type": "array", "items": self.clean(items or {}, inner, sent=sent)}
         return {**made, **dialect.bounds(schema, "minItems", "maxItems"), **dialect.said(schema)}
@@ -326,30 +328,6 @@ class Schemas:
         name = self._names.take(pascal(hint))
         self.flat[name] = schema
         return name
-
-    # --- read-only and write-only (rule 3) ---------------------------------------------------------------------------
-
-    def _sent_only(self, name: str) -> bool:
-        return name in self._reach_sent and name not in self._reach_received
-
-    def _with_two_classes(self, sent: list[Any], received: list[Any]) -> set[str]:
-        to = {name: links.references(schema) for name, schema in self._named.items()}
-        self._reach_sent = _reached(to, links.references(sent))
-        self._reach_received = _reached(to, links.references(received))
-        one_way = {name for name, schema in self._named.items() if links.has_one_way(schema)}
-        both = self._reach_sent & self._reach_received
-        return {name for name in both if _reached(to, {name}) & one_way}
-
-
-def _reached(links: Mapping[str, set[str]], start: set[str]) -> set[str]:
-    seen: set[str] = set()
-    waiting = [name for name in start if name in links]
-    while waiting:
-        name = waiting.pop()
-        if name not in seen:
-            seen.add(name)
-            waiting += [other for other in links[name] if other in links]
-    return seen
 
 
 def _is_class(schema: Schema) -> bool:

@@ -80,6 +80,20 @@ def models_of(flat: Mapping[str, Any]) -> Models:
 
 
 def _generated(flat: dict[str, Any]) -> str:
+    library, config = _settings(flat)
+    head = {"openapi": "3.1.0", "info": {"title": "models", "version": "1"}, "paths": {}}
+    document = {**head, "components": {"schemas": flat}}
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # they are for who calls the library: us
+            text = library.generate(json.dumps(document), config=config)
+    except Exception as error:  # the library's own errors are of many kinds
+        raise ConfigError(f"datamodel-code-generator can't make models of the schemas: {error}") from error
+    return str(text)
+
+
+def _settings(flat: dict[str, Any]) -> tuple[Any, Any]:
+    """Return the library, and how it is to make the models."""
     try:
         import datamodel_code_generator as library  # noqa: PLC0415 - an extra, and takes long
         from datamodel_code_generator import enums  # noqa: PLC0415
@@ -89,7 +103,7 @@ def _generated(flat: dict[str, Any]) -> str:
         raise ConfigError(
             f"models need datamodel-code-generator ({error}): pip install 'asyncapi-sdk[generate]'"
         ) from None
-    config = GenerateConfig(
+    return library, GenerateConfig(
         input_file_type=library.InputFileType.OpenAPI,
         output_model_type=enums.DataModelType.PydanticV2BaseModel,
         target_python_version=forms.PythonVersion.PY_311,
@@ -117,15 +131,6 @@ def _generated(flat: dict[str, Any]) -> str:
         type_mappings=["string+byte=string"],
         field_extra_keys_without_x_prefix={"x-nullable"},
     )
-    head = {"openapi": "3.1.0", "info": {"title": "models", "version": "1"}, "paths": {}}
-    document = {**head, "components": {"schemas": flat}}
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # they are for who calls the library: us
-            text = library.generate(json.dumps(document), config=config)
-    except Exception as error:  # the library's own errors are of many kinds
-        raise ConfigError(f"datamodel-code-generator can't make models of the schemas: {error}") from error
-    return str(text)
 
 
 def _fields(schema: Any) -> Iterator[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from asyncapi.openapi.bodies import is_json, kinds_of, media_type
 from asyncapi.openapi.methods import name_of
@@ -39,10 +39,11 @@ def _left_out(document: Document) -> Iterator[str]:
 
 
 def _links(operation: Operation, document: Document) -> int:
-    item = document.raw.get("paths", {}).get(operation.path)
-    raw = item.get(operation.method.lower()) if isinstance(item, dict) else None
-    replies = raw.get("responses") if isinstance(raw, dict) else None
-    return sum(isinstance(one, dict) and bool(one.get("links")) for one in (replies or {}).values())
+    found: Any = document.raw
+    for key in ("paths", operation.path, operation.method.lower(), "responses"):
+        found = found.get(key) if isinstance(found, dict) else None
+    replies = found.values() if isinstance(found, dict) else ()
+    return sum(isinstance(one, dict) and bool(one.get("links")) for one in replies)
 
 
 def _other_contents(document: Document, draft: Draft) -> Iterator[str]:
@@ -56,7 +57,7 @@ def _other_contents(document: Document, draft: Draft) -> Iterator[str]:
             if any(is_json(kind) for kind in reply.contents):
                 received.update({media_type(kind) for kind in reply.contents if _is_other(kind)})
     if sent:
-        yield f"request bodies that say the same in other content types: {_listed(sent)}"
+        yield f"content types of request bodies for which another one is sent: {_listed(sent)}"
     if received:
         yield f"responses that may also come in other content types, of which JSON is asked for: {_listed(received)}"
 

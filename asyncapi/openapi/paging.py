@@ -34,6 +34,8 @@ _CURSOR = split(
     "start_cursor continue pagination_token next_page_token pagetoken after_id next scroll_id bookmark token key "
     "start_key exclusive_start_key last_evaluated_key position sync_token since_id max_id page"
 )
+# Words that say something else in a body, mostly.
+_VAGUE = frozenset(split("token key position next page continue bookmark since_id max_id after_id sync_token"))
 _NEXT_CURSOR = split(
     "next_cursor next_page_token next_token next continuation_token continue cursor end_cursor after next_page "
     "next_marker marker pagination_token next_page_cursor nextcursor nextpagetoken next_position bookmark "
@@ -118,11 +120,12 @@ def _fields(operation: Operation, schemas: Schemas) -> dict[str, Parameter]:
 def _by_body(
     fields: dict[str, Parameter], response: _Places, place: str, item: Any, *, schemas: Schemas, reply: Reply
 ) -> str | None:
-    """Recognise the pages of a search by POST: only where the response, or the size of a page, speaks for it too."""
-    cursor = _first(fields, _CURSOR, "string", "integer")
+    """Recognise the pages of a search by POST: only where the response says how many or whether more there are."""
+    cursor = _first(fields, [name for name in _CURSOR if name not in _VAGUE], "string", "integer")
     if cursor is not None and (made := _cursor(cursor, response, place, item, schemas)):
         return made
-    if not place or _first(fields, _SIZE, "integer", "number") is None:
+    counted = [response.first(names, "integer", "number", "boolean") for names in (_TOTAL, _TOTAL_PAGES, _MORE)]
+    if not place or not any(counted) or _first(fields, _SIZE, "integer", "number") is None:
         return None
     number = _first(fields, _PAGE, "integer", "number")
     if number is not None:

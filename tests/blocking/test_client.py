@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import inspect
+import json
 import multiprocessing
 import sys
 import threading
@@ -252,6 +253,18 @@ def test_pages_are_fetched_as_they_are_wanted():
                 if number == 20:
                     break
         assert pages.stopped is None
+
+
+def test_a_list_by_post_has_its_cursor_in_the_body():
+    bodies = []
+
+    def handler(request):
+        bodies.append(json.loads(request.content))
+        return reply(json={"items": [len(bodies)], "next_cursor": "n" if len(bodies) == 1 else None})
+
+    with Client("https://h", transport=MockTransport(handler)) as api:
+        assert list(api.paginate("/n", by=Cursor(), json={"q": 1})) == [1, 2]
+    assert bodies == [{"q": 1}, {"q": 1, "cursor": "n"}]
 
 
 def test_a_failing_page_carries_its_position(api):

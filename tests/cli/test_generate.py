@@ -119,3 +119,27 @@ def test_help_teaches(ask):
     code, out, _ = ask("generate", "--help")
     assert code == 0
     assert "asyncapi generate openapi.json -o client.py" in out
+
+
+def test_what_is_left_out_is_said_with_a_count_and_not_when_quiet(ask, tmp_path):
+    hooked = {**DOCUMENT, "webhooks": {"new": {"post": {"responses": OK}}}}
+    (tmp_path / "hooks.json").write_text(json.dumps(hooked))
+    code, _, said = ask("generate", "hooks.json", "-o", "client.py")
+    assert code == 0
+    assert "note: webhooks are calls that the server makes: the client leaves them out" in said.splitlines()
+    assert any(line.startswith("1 note about what is left out") for line in said.splitlines())
+    assert "note" not in ask("generate", "hooks.json", "-o", "client.py", "--quiet")[2]
+
+
+def test_a_large_file_is_told_of_packages(ask, monkeypatch):
+    monkeypatch.setattr("asyncapi.cli.generate._LARGE", 10)
+    assert "for a file of this size -o client/ is better" in ask("generate", "openapi.json", "-o", "client.py")[2]
+    assert "is better" not in ask("generate", "openapi.json", "-o", "client/")[2]
+
+
+def test_examples_that_do_not_fit_are_left_to_check(ask, tmp_path):
+    wrong = {"name": "n", "in": "query", "schema": {"type": "integer", "default": "x"}}
+    paths = {"/x": {"get": {"operationId": "x", "parameters": [wrong], "responses": OK}}}
+    (tmp_path / "wrong.json").write_text(json.dumps(plain(paths)))
+    assert "error" not in ask("generate", "wrong.json", "-o", "client.py")[2]
+    assert ask("generate", "wrong.json", "--check")[0] == 1

@@ -240,3 +240,22 @@ def test_a_file_that_json_would_have_to_carry_makes_the_form_the_one():
     run(made.Shop(wire.client()).call(photo=b"PNG"))
     assert wire.last.headers["Content-Type"].startswith(MULTIPART)
     assert not hasattr(made.Shop, "call_form")
+
+
+@pytest.mark.parametrize(
+    ("fields", "kind"),
+    [({"a": TEXT}, FORM), ({"a": FILE}, MULTIPART), ({"a": {"type": "object", "properties": {"b": TEXT}}}, MULTIPART)],
+)
+def test_a_form_goes_in_parts_where_it_has_files_or_objects(fields, kind):
+    schema = {"type": "object", "properties": fields}
+    made = written(one("post", requestBody=contents(**{MULTIPART: schema, FORM: schema})))
+    wire = Wire()
+    value = made.CallA(b="x") if "object" in str(fields["a"]) else "x" if fields["a"] == TEXT else b"x"
+    run(made.Shop(wire.client()).call(a=value))
+    assert wire.last.headers["Content-Type"].startswith(kind)
+
+
+def test_content_of_a_range_of_types_says_its_own():
+    wire = posted(FILE, "image/*", b"PNG", content_type="image/png")
+    assert (wire.body, wire.last.headers["Content-Type"]) == (b"PNG", "image/png")
+    assert posted(FILE, "image/*", b"PNG").last.headers["Content-Type"] == "application/octet-stream"

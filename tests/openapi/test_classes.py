@@ -196,6 +196,7 @@ def test_items_without_a_type_may_be_one_of_them():
     one = {"id": "x"}
     assert made.A(v=one).v == made.A(v=[one]).v[0]
     assert made.A(v="t").v == "t"
+    assert made.A(v={"other": 1}).v == {"other": 1}  # "items" refuses no object
 
 
 def test_what_is_required_and_not_described_is_sent():

@@ -104,6 +104,8 @@ def searched(fields, response):
         ([("start_cursor", TEXT)], shape(results=ROWS, next_cursor=TEXT, has_more=FLAG), 'Cursor("start_cursor", at="next_cursor", more="has_more")'),
         ([("page", INTEGER), ("pageSize", INTEGER)], shape(items=ROWS, total=INTEGER), "PageNumber()"),
         ([("offset", INTEGER), ("limit", INTEGER)], shape(items=ROWS, total=INTEGER), "Offset()"),
+        ([("offset", INTEGER), ("limit", INTEGER)], shape(result=ROWS), None),
+        ([("token", TEXT)], shape(items=ROWS, data=shape(token=TEXT)), None),
         ([("page", INTEGER)], shape(items=ROWS), None), ([("offset", INTEGER), ("limit", INTEGER)], ROWS, None),
         ([("name", TEXT)], shape(items=ROWS, next_cursor=TEXT), None),
     ],
