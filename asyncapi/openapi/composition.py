@@ -110,14 +110,19 @@ class Composition:
             seen |= properties
         return any(self._target(one) for one in parts) and len({self._target(one) for one in parts}) == len(parts)
 
-    def facts(self, part: Any, depth: int = 0) -> Schema:
-        """Return what a part says, its own parts and what it refers to included."""
+    def facts(self, part: Any, seen: set[str] | None = None) -> Schema:
+        """Return what a part says, its own parts and what it refers to included, each reference once."""
+        seen = set() if seen is None else seen
+        if isinstance(part, dict) and isinstance(part.get("$ref"), str):
+            if part["$ref"] in seen:
+                return {}
+            seen.add(part["$ref"])
         schema = dialect.upgraded(self._schemas.resolved(part)) if isinstance(part, dict) else {}
         inner = schema.get("allOf")
-        if not isinstance(inner, list) or depth > 20:  # noqa: PLR2004 - a cycle, which says nothing more
+        if not isinstance(inner, list):
             return schema
         own = {key: value for key, value in schema.items() if key != "allOf"}
-        found = [self.facts(one, depth + 1) for one in inner]
+        found = [self.facts(one, seen) for one in inner]
         merged: Schema = {}
         for one in [*found, own]:
             merged |= one

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from asyncapi.openapi.classes import Schemas
 from written_clients import document, ref, written
 
 TEXT = {"type": "string"}
@@ -76,3 +77,10 @@ def test_a_union_holds_its_members():
         }
     )
     assert [made.A(v=one).v for one in ("a", 1, ["a"], None)] == ["a", 1, ["a"], None]
+
+
+def test_schemas_that_contain_themselves_many_times_take_no_time():
+    several = [ref("A"), ref("B"), ref("C"), {"type": "object", "properties": {"a": {"type": "string"}}}]
+    named = {name: {"allOf": several} for name in ("A", "B", "C")}
+    facts = Schemas({"components": {"schemas": named}}).facts(ref("A"))
+    assert facts["properties"] == {"a": {"type": "string"}}
