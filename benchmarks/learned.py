@@ -1,7 +1,8 @@
 """Learned retries in virtual time: the real Client in many troubles, beside other policies.
 
     python benchmarks/learned.py                      the tables; benchmarks/results/learned.json is written anew
-    python benchmarks/learned.py docs/img             and the charts learned-retries.svg and learned-fallbacks.svg
+    python benchmarks/learned.py docs/img             and the charts learned-retries.svg and learned-fallbacks.svg, and
+                                                      the tables of docs/learned-retries.md
     python benchmarks/learned.py - restarts "odd 503s"    only these troubles; nothing is written
     python benchmarks/learned.py - --quick            one seed instead of five, and nothing is written
     python benchmarks/learned.py - --only learned     runs the policies that begin so; the others stay as they were
@@ -16,7 +17,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from simulator import degrading
+from simulator import degrading, tables_learned
 from simulator.learning import CONTENDERS, measure
 from simulator.troubles import TROUBLES
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 RESULTS = Path(__file__).parent / "results" / "learned.json"
+PAGE = Path(__file__).parent.parent / "docs" / "learned-retries.md"
 SEEDS = (1, 2, 3, 4, 5)
 LEARNED, DEFAULT = "learned", "default"
 OURS: dict[str, dict[str, Any]] = {
@@ -139,14 +141,18 @@ def main() -> None:
     print("\n".join(render(results["retries"])))
     if "fallbacks" in results:
         print("\n".join(degrading.render(results["fallbacks"])))
-    for what, bar, measured, reached in bars(results["retries"]):
+    promised = [*bars(results["retries"])]
+    losses = [*tables_learned.worse(results["fallbacks"])] if "fallbacks" in results else []
+    for what, bar, measured, reached in promised + losses:
         print(f"{'ok' if reached else 'MISSED':6} {what}: {bar}, {measured}")
     if options.folder != "-":
         from simulator import drawing_learned
 
-        drawing_learned.retries(results["retries"], Path(options.folder) / "learned-retries.svg")
+        folder = Path(options.folder)
+        drawing_learned.retries(results["retries"], folder / "learned-retries.svg")
         if "fallbacks" in results:
-            drawing_learned.fallbacks(results["fallbacks"], Path(options.folder) / "learned-fallbacks.svg")
+            drawing_learned.fallbacks(results["fallbacks"], folder / "learned-fallbacks.svg")
+            tables_learned.write(results, promised + losses, PAGE)
 
 
 if __name__ == "__main__":

@@ -34,6 +34,12 @@ def summary_of_nothing(engine: Engine, there: Opened) -> Summary:
 def summary_of_run(engine: Engine, retried: Retried | None) -> Summary:
     """Sum up a run; `retried` are the failed rows that it sent again."""
     past, tally = engine.past, engine.tally
+    evicted = engine.stats().cache.get("evicted", 0) if engine.job.cache_store is not None else 0
+    if evicted:
+        engine.notes.append(
+            f"{engine.job.cache_store} is full: {evicted:,} responses that were not used for the longest time have "
+            "made space for new ones"
+        )
     summary = summary_of(engine, skipped=len(past.done), skipped_failed=past.failed + past.unknown)
     if retried is None:
         return summary

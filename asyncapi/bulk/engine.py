@@ -132,6 +132,11 @@ class Engine:
         """Count the attempts that are being sent; None where the client doesn't tell."""
         return getattr(getattr(self._used, "_transport", None), "sending", None)
 
+    def refused(self) -> int:
+        """Count the attempts that wait in the client because their host refuses connections."""
+        lines = None if self._used is None else self._used._state.lines  # noqa: SLF001 - a snapshot of it all is costly
+        return sum(line.length for line in lines.values()) if lines else 0
+
     async def run(self) -> Summary:
         """Run the job to its end; see `run`."""
         unfinished = await self._finish_first()

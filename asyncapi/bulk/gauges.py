@@ -7,6 +7,7 @@ from math import inf
 from typing import TYPE_CHECKING
 
 from asyncapi.bulk.progress import Progress, RecentRate
+from asyncapi.bulk.words import HOLD
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -43,7 +44,7 @@ class Gauges:
         engine, now = self._engine, time.monotonic()
         in_flight, queued = self._rows_under_way()
         engine.tally.sample(
-            now - engine.began, in_flight=in_flight, queued=queued, paused=self._pause(now), held=engine.turns.waiting
+            now - engine.began, in_flight=in_flight, queued=queued, paused=self._pause(now), held=self._held()
         )
         self.show()
 
@@ -71,7 +72,7 @@ class Gauges:
                 eta=left / rate if left is not None and rate > 0 else None,
                 paused=0.0 if reading else self._pause(now),
                 limit=self._limit,
-                held={word: rows for word, rows in engine.turns.waiting.items() if rows},
+                held=self._held(),
                 notes=tuple(self._notes()),
                 hosts=tally.top_hosts(),
                 warnings=tuple(engine.notes),
@@ -88,6 +89,13 @@ class Gauges:
             sending = unsettled - sum(engine.turns.waiting.values())
         sending = max(0, min(sending, unsettled))
         return sending, unsettled - sending
+
+    def _held(self) -> dict[str, int]:
+        """Count the rows that are held back, by the word for what holds them: by the job, or in the client's queue."""
+        held = {word: rows for word, rows in self._engine.turns.waiting.items() if rows}
+        if refused := min(self._engine.refused(), self._rows_under_way()[1]):  # chunks of a worker share a client
+            held[HOLD] = held.get(HOLD, 0) + refused
+        return held
 
     def _pause(self, now: float) -> float:
         """Return the seconds until the server lets the job continue; looked up once a second: a snapshot is costly."""

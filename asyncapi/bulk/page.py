@@ -34,6 +34,8 @@ _WORDS = {
     "rate": "your own rate limit (--rate)",
     "queue": "your own client's places (concurrency=, max_queue=)",
     "breaker": "the host's circuit was open (breaker=)",
+    "policy": "learned retries saw no use in it while the host sent nothing but failures (--retry-policy)",
+    "hold": "the host refused connections (--retry-policy)",
 }
 _WAITS = {
     "rate": "attempts waited for a token of the rate limit",

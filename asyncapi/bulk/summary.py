@@ -6,7 +6,7 @@ import json
 import os
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path  # noqa: TC003 - get_type_hints reads it
 from typing import TYPE_CHECKING
 
@@ -14,10 +14,15 @@ from asyncapi.bulk.tally import most
 from asyncapi.errors import ConfigError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from asyncapi.bulk.engine import Engine
     from asyncapi.client.stats import LearnedStats
 
-_LEARNED = 5  # kinds of failures
+    LearnedByHost = Mapping[str, Mapping[str, LearnedStats]]  # by host, then by kind of failure and route
+
+_LEARNED = 5  # kinds of failures that are shown
+_KEPT = 50  # kinds of failures that a worker tells its coordinator of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,11 +114,50 @@ def summary_of(engine: Engine, *, skipped: int = 0, skipped_failed: int = 0) -> 
     )
 
 
-def learned_text(learned: Mapping[str, Mapping[str, LearnedStats]]) -> dict[str, str]:
+def learned_text(learned: LearnedByHost) -> dict[str, str]:
     """Say of the kinds of failures that were retried most what was learned of them."""
+    return {
+        f"{name} of {host}": str(stats)
+        for host, kinds in most_retried(learned, _LEARNED).items()
+        for name, stats in kinds.items()
+    }
+
+
+def most_retried(learned: LearnedByHost, most: int = _KEPT) -> dict[str, dict[str, LearnedStats]]:
+    """Return what was learned of the kinds of failures that were retried most, those first."""
     known = [(host, name, stats) for host, kinds in learned.items() for name, stats in kinds.items()]
     known.sort(key=lambda entry: -entry[2].good - entry[2].bad)
-    return {f"{name} of {host}": str(stats) for host, name, stats in known[:_LEARNED]}
+    found: dict[str, dict[str, LearnedStats]] = {}
+    for host, name, stats in known[:most]:
+        found.setdefault(host, {})[name] = stats
+    return found
+
+
+def together(learned: Iterable[LearnedByHost]) -> dict[str, dict[str, LearnedStats]]:
+    """Add up what several clients have learned; of what they decide, that of the client with the most retries holds."""
+    found: dict[str, dict[str, LearnedStats]] = {}
+    most: dict[tuple[str, str], float] = {}
+    for each in learned:
+        for host, kinds in each.items():
+            into = found.setdefault(host, {})
+            for name, stats in kinds.items():
+                retries, before = stats.good + stats.bad, into.get(name)
+                if before is not None:
+                    into[name] = _sum(before, stats, chosen=stats if retries > most[host, name] else before)
+                else:
+                    into[name] = stats
+                most[host, name] = max(most.get((host, name), 0.0), retries)
+    return found
+
+
+def _sum(one: LearnedStats, other: LearnedStats, *, chosen: LearnedStats) -> LearnedStats:
+    none = 0.0, 0.0
+    waits = {
+        wait: (one.waits.get(wait, none)[0] + other.waits.get(wait, none)[0],
+               one.waits.get(wait, none)[1] + other.waits.get(wait, none)[1])
+        for wait in sorted({*one.waits, *other.waits})
+    }  # fmt: skip
+    return replace(chosen, good=one.good + other.good, bad=one.bad + other.bad, waits=waits)
 
 
 def check_summary(path: Path) -> None:

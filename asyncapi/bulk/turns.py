@@ -9,6 +9,9 @@ A refusal of ours (words.py) fails no row of a job while the row has attempts an
 4. A host that for `max_outage` seconds has sent nothing but failures stops the job, if rows of it are held back or no
    other host responds either. 502, 503 and 504 without a Retry-After count as no response: they come from a proxy in
    front of the host.
+5. What learned retries give up (`policy`), or no longer wait for (`hold`), has failed: for some rows no retry pays. But
+   where a host sends nothing but failures, it is not the row's fault: after ten such rows, others are held back as by
+   the budget. Else an outage would cost as many rows as can be sent meanwhile.
 """
 
 from __future__ import annotations
@@ -19,7 +22,7 @@ from math import inf
 from typing import TYPE_CHECKING, Any
 
 from asyncapi.bulk.prepare import unsafe_to_repeat
-from asyncapi.bulk.words import BREAKER, BUDGET, QUEUE, RATE, WAIT, refusal, word
+from asyncapi.bulk.words import BREAKER, BUDGET, HOLD, POLICY, QUEUE, RATE, WAIT, refusal, word
 from asyncapi.clock import SYSTEM
 from asyncapi.errors import AsyncAPIError, RequestTimeout, StatusError, TransportError
 from asyncapi.fanout.held_back import Verdict
@@ -39,6 +42,8 @@ if TYPE_CHECKING:
     from asyncapi.settings import Retry, Timeout
 
 _A_SECOND = 10.0  # turns a second that a host has in any case (rule 2)
+_GIVEN_UP = 10  # rows that an outage may cost (rule 5)
+_PACED = frozenset({BUDGET, POLICY, HOLD})  # by turns
 _OURS = frozenset({RATE, QUEUE, BREAKER})  # settings of the client, not limits of a server
 _MAX_HOSTS = 10_000
 _FROM_PROXY = frozenset({502, 503, 504})  # rule 4
@@ -56,6 +61,7 @@ class Host:
         held: Rows that are held back for it.
         silent_since: When it last responded, or None while it does.
         until: When the wait ends that it has asked for.
+        given_up: Rows that learned retries have given up since it last responded.
     """
 
     turns: float
@@ -63,6 +69,7 @@ class Host:
     held: int = 0
     silent_since: float | None = None
     until: float = -inf
+    given_up: int = 0
 
 
 @dataclass(frozen=True)
@@ -154,7 +161,7 @@ class Turns:
             self._give_turn(key, now)
         if error is None:
             return None
-        why = word(error)
+        why = word(error) or self._given_up(key, error)
         retry_after = getattr(refusal(error), "retry_after", None) or getattr(error, "retry_after", None)
         attempts = sum(attempt.why.startswith(("first", "retry")) for attempt in outcome.attempts)
         if why is None:
@@ -163,7 +170,7 @@ class Turns:
             why = WAIT
         if (retry_after or 0.0) > self._max_wait and why not in _OURS:
             self._end_for(key, retry_after or 0.0)  # rule 3
-        wait = max(retry_after or 0.0, self._backoff(attempts) if why == BUDGET or not retry_after else 0.0)
+        wait = max(retry_after or 0.0, self._backoff(attempts) if why in _PACED or not retry_after else 0.0)
         total = self._limits.total
         if isinstance(item, str) or (total is not None and age + wait >= total):
             return None
@@ -177,7 +184,7 @@ class Turns:
         host = self._host(key, now)
         if host.until > now:
             return host.until - now
-        if why == BUDGET:
+        if why in _PACED:
             if host.turns < _A_SECOND:
                 host.turns = min(_A_SECOND, host.turns + (now - host.at) * _A_SECOND)
             host.at = now
@@ -235,7 +242,15 @@ class Turns:
         self._answered_at = now
         host = self._hosts.get(key)
         if host is not None:
-            host.silent_since = None
+            host.silent_since, host.given_up = None, 0
+
+    def _given_up(self, key: str, error: AsyncAPIError) -> str | None:
+        """Name what learned retries have held back rather than failed; None for nothing (rule 5)."""
+        host = self._hosts.get(key)
+        if error.held_by not in {POLICY, HOLD} or host is None or host.silent_since is None:
+            return None
+        host.given_up += 1
+        return error.held_by if host.given_up > _GIVEN_UP else None
 
     def _give_turn(self, key: str, now: float) -> None:
         host = self._hosts.get(key)

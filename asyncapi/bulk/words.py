@@ -6,6 +6,8 @@ rate              a rate limit of the client
 queue             the client's wait queue is full, or no place became free in time
 breaker           the host's circuit is open
 max_retry_after   the host asks for a longer wait than a retry may take
+policy            learned retries see no use in sending it again, while its host sends nothing but failures
+hold              its host refuses connections, with learned retries
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ from asyncapi.errors import (
 )
 
 BUDGET, PACE, RATE, QUEUE, BREAKER, WAIT = "budget", "pace", "rate", "queue", "breaker", "max_retry_after"
+POLICY, HOLD = "policy", "hold"
 
 
 def refusal(error: AsyncAPIError | None) -> RejectedError | None:

@@ -38,8 +38,12 @@ Estimate what another retry policy would have led to, without sending anything.
 
 TRACE is what asyncapi.trace.Recorder has saved, of a client with
 Retry(policy=Learned()): it tries each wait now and then, and records how likely
-it was to. The estimate is doubly robust, with an interval of 95 %. Where the
-trace can't tell, the output says why, and the command ends with 1."""
+it was to. It may be compressed with gzip; - is standard input.
+
+The estimate is doubly robust, with an interval of 95 %. It leaves out the retry
+budget of the other policy, and a wait stands for the recorded waits nearest to
+it. Where the trace can't tell, the output says why, and the command ends
+with 1."""
 
 EXAMPLES = """\
 Examples:

@@ -142,11 +142,8 @@ def _own(state: ClientState) -> Iterator[Step]:
 def _watch_calls(state: ClientState) -> Iterator[Step]:
     watchers = state.settings.watch
     if watchers:
-        yield Step(
-            "watch (calls)",
-            ", ".join(type(watcher).__name__ for watcher in watchers),
-            watch_calls(watchers, state.clock),
-        )
+        names = ", ".join(type(watcher).__name__ for watcher in watchers)
+        yield Step("watch (calls)", names, watch_calls(watchers, state.clock))
 
 
 def _calls(state: ClientState) -> Iterator[Step]:
@@ -163,12 +160,8 @@ def _deadline(state: ClientState) -> Iterator[Step]:
 
 def _principal(state: ClientState) -> Iterator[Step]:
     settings, users = state.settings, state.principals
-    shares = (
-        settings.cache is not None
-        or settings.single_flight
-        or any(fallback.stale is not None for fallback in settings.fallback)
-    )
-    if users is not None and shares:
+    stale = any(fallback.stale is not None for fallback in settings.fallback)
+    if users is not None and (stale or settings.single_flight or settings.cache is not None):
         yield Step("principal", "what is cached or shared belongs to one user", principal(users))
 
 
@@ -181,8 +174,7 @@ def _cache(state: ClientState) -> Iterator[Step]:
         layer = cache(
             state.answers, settings, state.cached, state.clock, unchanged,
             fetching=state.fetching, background=state.background, follows=state.settings.redirects > 0,
-            aside=cache_ranges, changes=cache_changes, lasting=state.lasting, turns=state.turns,
-            watch=watch,
+            aside=cache_ranges, changes=cache_changes, lasting=state.lasting, turns=state.turns, watch=watch,
         )  # fmt: skip
         yield Step("cache", settings.describe(), layer)
 
@@ -193,9 +185,8 @@ def _body_snapshot(state: ClientState) -> Iterator[Step]:
 
 def _single_flight(state: ClientState) -> Iterator[Step]:
     if state.flights is not None:
-        yield Step(
-            "single-flight", "identical GETs and HEADs under way share one response", singleflight(state.flights)
-        )
+        text = "identical GETs and HEADs under way share one response"
+        yield Step("single-flight", text, singleflight(state.flights))
 
 
 def _fallback(state: ClientState) -> Iterator[Step]:
@@ -203,15 +194,11 @@ def _fallback(state: ClientState) -> Iterator[Step]:
     if settings.fallback and state.answers is not None:
         last_good = LastGood(state.answers, None if state.principals is None else state.principals.unchanged)
         policy = None if settings.retry is None else settings.retry.policy
+        explore = policy.explore if policy is not None and policy.degrade else 0.0
         layer = fallback(
-            settings.fallback,
-            settings.base,
-            last_good,
-            state.watchdog,
-            state.clock,
-            probe_every=PROBE_EVERY,
-            explore=policy.explore if policy is not None and policy.degrade else 0.0,
-        )
+            settings.fallback, settings.base, last_good, state.watchdog, state.clock,
+            probe_every=PROBE_EVERY, explore=explore,
+        )  # fmt: skip
         yield Step("fallback", ", ".join(each.describe() for each in settings.fallback), layer)
 
 
@@ -220,15 +207,9 @@ def _retry(state: ClientState) -> Iterator[Step]:
     text = "none, but for a kept connection that proves closed" if settings is None else settings.describe()
     # as the AWS SDKs count throttling; not so where a policy brings such a budget
     counted = settings is not None and settings.policy is None and isinstance(settings.budget, CostBudget)
-    mesh = state.settings.mesh
-    layer = retry(
-        state.budgets,
-        state.clock,
-        paced=state.paces is not None,
-        counted=counted,
-        behind_mesh=isinstance(mesh, Mesh) and mesh.retry == "mesh",
-        learned=state.lessons,
-    )
+    mesh, paced = state.settings.mesh, state.paces is not None
+    behind = isinstance(mesh, Mesh) and mesh.retry == "mesh"
+    layer = retry(state.budgets, state.clock, paced=paced, counted=counted, behind_mesh=behind, learned=state.lessons)
     yield Step("retry", text, layer)
 
 
@@ -302,13 +283,11 @@ def _breaker_again(state: ClientState) -> Iterator[Step]:
 
 
 def _overdue(state: ClientState) -> Iterator[Step]:
-    settings = state.settings
-    policy = None if settings.retry is None else settings.retry.policy
-    if settings.fallback and policy is not None and policy.degrade:
+    policy = None if state.settings.retry is None else state.settings.retry.policy
+    if state.settings.fallback and policy is not None and policy.degrade:
         from asyncapi.layers.overdue import overdue  # noqa: PLC0415 - most clients learn no retries
 
-        layer = overdue(state.watchdog, state.clock, explore=policy.explore)
-        yield Step("overdue", "gives up attempts where a fallback is worth more", layer)
+        yield Step("overdue", "attempts that take too long", overdue(state.clock, explore=policy.explore))
 
 
 def _propagation(state: ClientState) -> Iterator[Step]:
@@ -353,10 +332,9 @@ def _sign(state: ClientState) -> Iterator[Step]:
 
 
 def _chaos(state: ClientState) -> Iterator[Step]:
-    if state.settings.chaos is not None:
-        yield Step(
-            "chaos", f"seed {state.settings.chaos.seed}", chaos(state.settings.chaos, state.watchdog, state.clock)
-        )
+    settings = state.settings.chaos
+    if settings is not None:
+        yield Step("chaos", f"seed {settings.seed}", chaos(settings, state.watchdog, state.clock))
 
 
 ORDER: tuple[Callable[[ClientState], Iterator[Step]], ...] = (

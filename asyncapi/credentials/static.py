@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from asyncapi.credentials.base import Signature, route
 from asyncapi.credentials.renamed import with_old_names
-from asyncapi.credentials.sources import Constant, account_of, principal_of, source
+from asyncapi.credentials.sources import Constant, account_of, hashed, principal_of, source
 from asyncapi.errors import AuthError, ConfigError
 from asyncapi.sansio.auth.rejections import Rejections
 
@@ -107,6 +107,10 @@ class _ValueCredential:
         if not renewed or not (known or self._rejections.may_renew(route(response), context.clock.now())):
             return ""
         return f"401, {self._name} read again"
+
+    def user_of(self, signature: Signature) -> str | None:
+        """Return the user that a signature acts for, as `principal` would have named it; None if there is only one."""
+        return None if self.principal is None else hashed(*signature.source)
 
     def _signed(self, values: list[str]) -> Signature:
         if self._signature is None or values != self._sent:

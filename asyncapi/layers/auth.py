@@ -23,7 +23,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import suppress
 from hashlib import sha256
-from secrets import token_hex
+from os import urandom
 from typing import TYPE_CHECKING, Protocol
 
 from yarl import URL
@@ -87,7 +87,7 @@ class Keyring:
     ) -> None:
         self.context: AuthContext = context
         self._among_others = among_others
-        self._unnamed = token_hex() if among_others else ""  # for users whom only this client knows
+        self._unnamed = urandom(16).hex() if among_others else ""  # for users whom only this client knows
         self._everywhere = endpoints
         self._of_set: Credential | None = None
         self._anywhere: Credential | None = None
@@ -301,6 +301,8 @@ def auth(keyring: Keyring) -> Layer:
                     credential.unused(signature)
                 return await inner(request)
             call.signature = signature
+            if call.others is not None:
+                _note_user(call, credential, signature)
             response = await inner(request)
             why = credential.on_response(signature, response, call.refused, context)
             if why and len(call.refused) < credential.max_resends:  # rule 3
@@ -311,6 +313,14 @@ def auth(keyring: Keyring) -> Layer:
         return send
 
     return layer
+
+
+def _note_user(call: Call, credential: Credential, signature: Signature) -> None:
+    """Note whom an attempt is sent for, if that is somebody else than the call was made for."""
+    user_of = getattr(credential, "user_of", None)
+    user = None if user_of is None else user_of(signature)
+    if call.others is not None and user is not None and user not in (call.principal or "").split(" "):
+        call.others.append(user)
 
 
 async def _waited(credential: Credential, request: Request, context: AuthContext) -> Signature:

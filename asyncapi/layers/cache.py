@@ -52,6 +52,7 @@ __all__ = ["Counts", "Fetch", "cache"]
 
 _OK, _PARTIAL, _NOT_MODIFIED, _UNSATISFIABLE = 200, 206, 304, 416
 _ERRORS = frozenset({500, 502, 503, 504})  # RFC 5861 section 4
+_HURRY = 0.1  # seconds to spare: a call with less can't wait for other processes
 _REFRESH_LIMIT = 60.0  # seconds, where the call has no limit
 
 
@@ -142,8 +143,9 @@ class _Cache:
         if not caching.concerns(request.method, request.headers):
             return await self._aside(request)
         key = key_of(request)
-        if self._shelf.variants.lasting is not None:
-            await self._shelf.variants.bring(key)
+        lasting = self._shelf.variants.lasting
+        if lasting is not None and lasting.far:
+            await self._shelf.variants.bring(key, self._shelf.spare(request))
         stored = self._shelf.find(request, key)
         if stored is not None:
             now = self._shelf.now()
@@ -161,6 +163,8 @@ class _Cache:
         """Ask the server, or wait for what another process is asking it for (rule 5)."""
         call = request.call
         if self._turns is None or call.open_bodies is not None or call.principal is None or directives(request.headers):
+            return await self._fetch(request, stored, key, fetch)
+        if self._shelf.spare(request) < _HURRY:
             return await self._fetch(request, stored, key, fetch)
         now, find = self._shelf.now, self._shelf.find
 
@@ -235,6 +239,7 @@ class _Cache:
             began = self._clock.now()
             call = Call(began, its.host, its.settings, its.original)
             call.principal, call.reading, call.peek, call.dress = its.principal, its.reading, its.peek, its.dress
+            call.others = None if its.others is None else []
             call.task, call.why = asyncio.current_task(), "background: stale-while-revalidate"
             try:
                 response = await send(request.copy(call=call, deadline=began + limit))
@@ -288,7 +293,7 @@ class _Cache:
             return self._shelf.answer(valid, request, "revalidated")
         # it is for another principal, or about another representation; one of a fallback says nothing of what is stored
         if not response.degraded:
-            self._shelf.variants.drop(key_of(request))
+            self._shelf.variants.keep(key_of(request), None, replaces=stored)
         return None
 
     async def _take(

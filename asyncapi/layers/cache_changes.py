@@ -65,7 +65,7 @@ class _Changes:
             raise
         if response.ok:
             self._invalidate(request, response)
-            await self._shelf.variants.settle()
+            await self._shelf.variants.settle(self._shelf.spare(request))
             if request.method == "POST" and "Content-Location" in response.headers:
                 await self._store_posted(request, response, began)
         return response
@@ -92,7 +92,7 @@ class _Changes:
     async def _head(self, request: Request) -> Response:
         """Send a HEAD, and compare its response with what is stored (rule 3)."""
         began = self._shelf.now()
-        await self._shelf.variants.bring(key_of(request))
+        await self._shelf.variants.bring(key_of(request), self._shelf.spare(request))
         with self._shelf.variants.under_way(key_of(request), fetch := Fetch()):
             response = await self._inner(request)
             await self._compare(request, response, began, fetch)

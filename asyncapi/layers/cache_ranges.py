@@ -52,7 +52,7 @@ class _Ranges:
         headers = request.headers
         if request.method != "GET" or "no-store" in directives(headers) or request.call.open_bodies is not None:
             return await self._inner(request)
-        await self._shelf.variants.bring(key_of(request))
+        await self._shelf.variants.bring(key_of(request), self._shelf.spare(request))
         if partial_content.asked(headers) is not None:
             return await self._range(request)
         stored = self._shelf.find(request, key_of(request)) if validation.held(headers) else None

@@ -11,6 +11,8 @@ Rules:
 4. An attempt that ends with its call's deadline, or with its share of it, has not ended well. One that was cancelled,
    or refused by ourselves, says nothing.
 5. An attempt with a streamed response ends at its headers; such attempts are learned apart.
+6. It is given up only where an attempt that began later has ended well: else another one would not, either. That is
+   looked at again and again. A response whose body is being read is on its way: it is not given up.
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ from asyncapi.errors import RequestTimeout, TransportError
 from asyncapi.sansio.failures.overdue import Overdue, key_of
 from asyncapi.sansio.failures.resend import safe
 from asyncapi.sansio.limits.keyed import Keyed
+from asyncapi.scheduling.watchdog import Guard
 
 if TYPE_CHECKING:
     from asyncapi.clock import Clock
@@ -31,24 +34,22 @@ if TYPE_CHECKING:
     from asyncapi.messages.request import Request
     from asyncapi.messages.response import Response
     from asyncapi.sansio.failures.overdue import Cut
-    from asyncapi.scheduling.watchdog import Watchdog
     from asyncapi.types import Layer, Send
 
 _SERVER_ERRORS = 500
-_MEMORY = 200.0  # attempts after which what was seen counts half
+_HALF_LIFE = 30.0  # seconds after which what was seen counts half
 
 
-def overdue(watchdog: Watchdog, clock: Clock, *, explore: float) -> Layer:
+def overdue(clock: Clock, *, explore: float) -> Layer:
     """Give up attempts that are overdue.
 
     Args:
-        watchdog: Ends them.
         clock: Times and draws everything.
         explore: The share that is not given up (rule 3).
     """
 
     def layer(inner: Send) -> Send:
-        return _Patience(inner, watchdog, clock, explore).send
+        return _Patience(inner, clock, explore).send
 
     return layer
 
@@ -56,14 +57,13 @@ def overdue(watchdog: Watchdog, clock: Clock, *, explore: float) -> Layer:
 class _Patience:
     """The layer's state: what is known of each route's attempts."""
 
-    __slots__ = ("_clock", "_explore", "_inner", "_known", "_watchdog")
+    __slots__ = ("_clock", "_explore", "_inner", "_known")
 
-    def __init__(self, inner: Send, watchdog: Watchdog, clock: Clock, explore: float) -> None:
+    def __init__(self, inner: Send, clock: Clock, explore: float) -> None:
         self._inner = inner
-        self._watchdog = watchdog
         self._clock = clock
         self._explore = explore
-        self._known: Keyed[Overdue] = Keyed(partial(Overdue, "attempts", _MEMORY))
+        self._known: Keyed[Overdue] = Keyed(partial(Overdue, "attempts", _HALF_LIFE))
 
     async def send(self, request: Request) -> Response:
         """Send the attempt, for no longer than it is worth."""
@@ -80,13 +80,16 @@ class _Patience:
 
     async def _bounded(self, request: Request, seen: Overdue, began: float, cut: Cut) -> Response:
         call, outer = request.call, request.call.guards
-        due = began + cut.after
-        guard = self._watchdog.enter(due, call.task)
-        guard.means, guard.tells = f"given up after {cut.after:g} s: {cut.reason}", False
+        task = call.task or asyncio.current_task()
+        if task is None:  # a coroutine driven by hand
+            return await self._send(request, seen, began)
+        guard = Guard(task, inf)
+        guard.tells = False
+        look = _Look(self._clock, seen, began, cut, guard, call)
         # outermost first: an attempt that is cut off names the limit that fired
         call.guards = (*outer, guard)
         try:
-            return await self._send(request.copy(deadline=due), seen, began)
+            return await self._send(request, seen, began)
         except asyncio.CancelledError:
             if guard.fired():
                 _note(call, cut)
@@ -94,7 +97,9 @@ class _Patience:
             raise
         finally:
             call.guards = outer
-            self._watchdog.leave(guard)
+            look.end()
+            if guard.expired:  # fired, but something else ended the attempt
+                guard.fired()
 
     async def _send(self, request: Request, seen: Overdue, began: float) -> Response:
         """Send it, and take in how it has ended."""
@@ -117,6 +122,31 @@ class _Patience:
                 now = self._clock.now()
                 seen.ended(now - began, now, well=well)
         return response
+
+
+class _Look:
+    """Looks, from when an attempt is overdue on, whether another one would end well (rule 6)."""
+
+    __slots__ = ("_began", "_call", "_clock", "_cut", "_guard", "_seen", "_timer")
+
+    def __init__(  # noqa: PLR0917 - of one place
+        self, clock: Clock, seen: Overdue, began: float, cut: Cut, guard: Guard, call: Call
+    ) -> None:
+        self._clock, self._seen, self._began, self._cut, self._guard = clock, seen, began, cut, guard
+        self._call = call
+        self._timer = clock.call_at(began + cut.after, self._look)
+
+    def _look(self) -> None:
+        now = self._clock.now()
+        if self._seen.well_since > self._began and self._call.phase != "body":
+            self._guard.means = f"given up after {now - self._began:.3g} s: {self._cut.reason}"
+            self._guard.expire()
+        else:
+            self._timer = self._clock.call_at(now + self._cut.after, self._look)
+
+    def end(self) -> None:
+        """Look no more."""
+        self._timer.cancel()
 
 
 def _limit(request: Request, now: float) -> float:

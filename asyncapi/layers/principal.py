@@ -9,7 +9,8 @@ Where a store is shared with other clients, a user that never changes is named, 
 to servers by itself, such as a certificate.
 
 The layer is above the cache, single-flight and stale responses, which go by `call.principal`. The principal may change
-between that and the attempt: the layer that stores a response asks again whether it has.
+between that and the attempt: the layer that stores a response asks again whether it has. It may even have changed and
+changed back by then: `layers/auth.py` notes in `call.others` whom an attempt was sent for.
 """
 
 from __future__ import annotations
@@ -65,7 +66,9 @@ class PrincipalSource:
         return f"{user} {sha256(cookies.encode()).hexdigest()}" if cookies else user
 
     async def unchanged(self, request: Request) -> bool:
-        """Whether it still is for the user that `call.principal` says, if that says one."""
+        """Whether it still is for the user that `call.principal` says, if that says one, and was for no other."""
+        if request.call.others:
+            return False
         try:
             return request.call.principal is not None and await self.principal(request) == request.call.principal
         except AuthError:
@@ -81,7 +84,7 @@ def principal(source: PrincipalSource) -> Layer:
 
     def layer(inner: Send) -> Send:
         async def send(request: Request) -> Response:
-            request.call.principal = await source.principal(request)
+            request.call.principal, request.call.others = await source.principal(request), []
             return await inner(request)
 
         return send

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from asyncapi.errors import AsyncAPIError, error_text
 from asyncapi.messages.call import Attempt
+from asyncapi.messages.decided import sent_for
 from asyncapi.messages.open_body import release_at_end
 from asyncapi.sansio.failures.idempotency import maybe_processed
 from asyncapi.sansio.measures.histogram import Histograms
@@ -201,7 +202,7 @@ def _sent_again(meter: Meter, record: Attempt, call: Call) -> None:
     if record.why.startswith("retry"):
         meter.retries += 1
         if call.decided is not None and record.why.startswith(call.decided[0]):
-            record.sent_for(*call.decided)
+            sent_for(record, *call.decided)
 
 
 def _status(response: Response, record: Attempt, reading: Reading | None, refining: Refining | None) -> int:

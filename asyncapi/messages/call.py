@@ -14,6 +14,7 @@ transports report to each other. Who writes what (`tests/messages/test_call.py` 
     before_write                      bulk.prepare: before each attempt
     host                              layers.fallback: another base URL
     principal                         layers.principal; layers.cache: of a refresh
+    others                            layers.auth, layers.principal; layers.cache: of a refresh
     task                              client.methods, credentials.oauth.token_endpoint, layers.cache, layers.deadline,
                                       layers.hedge, layers.singleflight, layers.telemetry: whoever starts or ends a task
     running                           layers.cache, layers.hedge, layers.singleflight, layers.telemetry
@@ -234,6 +235,8 @@ class Call:
         open_bodies: The bodies that transports have left open for it, where the caller wants them streamed; else None.
         principal: The user that `auth=` acts for now, where that may change: only that user may share or cache the
             response. "" for the client's only user, None where the credential can't tell.
+        others: The users that attempts were sent for although they are not `principal`; forks share the list. None
+            where nobody asks.
         signature: What the attempt under way carries of a credential, or None.
         resend: Why the attempt that has just ended may be sent again at once, outside the count, or "".
         refused: The signatures that this call has been sent again for.
@@ -264,6 +267,7 @@ class Call:
         "line",
         "open_bodies",
         "original",
+        "others",
         "peek",
         "phase",
         "principal",
@@ -307,6 +311,7 @@ class Call:
         self.guards: tuple[Any, ...] = ()
         self.open_bodies: list[OpenBody] | None = None
         self.principal: str | None = ""
+        self.others: list[str] | None = None
         self.signature: Any = None
         self.resend: str = ""
         self.refused: tuple[Any, ...] = ()

@@ -50,20 +50,6 @@ class Decided:
         """Return the record for a copy: its texts, not what they are made of."""
         return None, {name: getattr(self, name) for name in type(self).__slots__}
 
-    def sent_for(self, prefix: str, decision: Decision) -> None:
-        """Take in what its sending was decided on: the decision's reason belongs after that start of `why`."""
-        self._before = self.why, prefix, decision
-        del self.why
-
-    def followed_by(self, decision: Decision) -> None:
-        """Take in what was decided after the attempt: `state` shows it."""
-        self._after = self.state, decision
-        del self.state
-
-    def retried(self) -> None:
-        """Take in that the retry that was decided on follows: `then` shows it."""
-        del self.then
-
     def _made(self, name: str) -> str | dict[str, Any]:
         if name == "why":
             why, prefix, decision = self._before
@@ -75,3 +61,23 @@ class Decided:
 
 
 _MADE: Final = frozenset({"why", "then", "state"})
+# The slots are written from outside of the class: records have no public methods that only layers need.
+_set_before: Final = Decided.__dict__["_before"].__set__
+_set_after: Final = Decided.__dict__["_after"].__set__
+
+
+def sent_for(record: Decided, prefix: str, decision: Decision) -> None:
+    """Write into a record what its sending was decided on; the decision's reason belongs after that start of `why`."""
+    _set_before(record, (record.why, prefix, decision))
+    del record.why
+
+
+def followed_by(record: Decided, decision: Decision) -> None:
+    """Write into a record what was decided after the attempt: `state` shows it."""
+    _set_after(record, (record.state, decision))
+    del record.state
+
+
+def retried(record: Decided) -> None:
+    """Write into a record that the retry follows that was decided on: `then` shows it."""
+    del record.then

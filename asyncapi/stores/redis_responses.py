@@ -196,6 +196,9 @@ class RedisResponses:
                 self._doubtful[name] = None
             self._failed(error)
             return "free"
+        except asyncio.CancelledError:  # the server may grant what nobody waits for any more
+            self._give_back(name)
+            raise
         if state == b"mine":
             self._renew_later(name)
             return "mine"
@@ -206,7 +209,10 @@ class RedisResponses:
         timer = self._renewals.pop(name, None)
         if timer is not None:
             timer.cancel()
-            self._send(self._run(RELEASE, (self._claim(name),), (self._me, int(shared * 1000))))
+            self._give_back(name, shared)
+
+    def _give_back(self, name: str, shared: float = 0.0) -> None:
+        self._send(self._run(RELEASE, (self._claim(name),), (self._me, int(shared * 1000))))
 
     def _renew_later(self, name: str) -> None:
         def renew() -> None:
@@ -298,7 +304,7 @@ class RedisResponses:
             self._send(self._invalidate())
         for name in self._doubtful:
             if name not in self._renewals:
-                self._send(self._run(RELEASE, (self._claim(name),), (self._me, 0)))
+                self._give_back(name)
         self._doubtful.clear()
 
     def _failed(self, error: Exception) -> None:

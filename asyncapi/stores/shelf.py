@@ -8,6 +8,7 @@ that says `public` belongs to anybody: then to everybody.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import inf
 from typing import TYPE_CHECKING
 
 from asyncapi.messages.response import Response
@@ -64,7 +65,7 @@ class Shelf:
         now: The date, in seconds since the Unix epoch.
     """
 
-    __slots__ = ("_heuristic", "_redirects", "_unchanged", "now", "variants")
+    __slots__ = ("_heuristic", "_monotonic", "_redirects", "_unchanged", "now", "variants")
 
     def __init__(
         self,
@@ -77,9 +78,14 @@ class Shelf:
     ) -> None:
         self.variants = variants
         self.now: Callable[[], float] = clock.wall
+        self._monotonic = clock.now
         self._unchanged = unchanged
         self._heuristic = heuristic
         self._redirects = redirects
+
+    def spare(self, request: Request) -> float:
+        """Seconds that a call can wait for a store: half of what it has left."""
+        return inf if request.deadline is None else (request.deadline - self._monotonic()) / 2
 
     def follows(self, request: Request) -> bool:
         """Whether a redirect would not be what other calls get (rule 2)."""

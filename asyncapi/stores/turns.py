@@ -92,7 +92,12 @@ class Turns:
             state = await self._lasting.claim(name)
             if state == "mine":
                 self._held.add(name)
-                if await self._came(key, look):  # between the first look and the claim
+                try:
+                    came = await self._came(key, look)  # between the first look and the claim
+                except BaseException:
+                    self.release(name, "left")
+                    raise
+                if came:
                     self.release(name, "useful")
                     return None
                 return Turn(self, name)

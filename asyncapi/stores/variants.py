@@ -13,15 +13,17 @@ Rules:
 
 from __future__ import annotations
 
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
+import asyncio
+from contextlib import contextmanager, suppress
+from math import inf
+from typing import TYPE_CHECKING, Any
 
 from asyncapi.sansio.http import partial_content
 from asyncapi.sansio.http.freshness import SKEW
 from asyncapi.sansio.http.stored_response import Stored
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Coroutine, Iterator, Mapping, Sequence
 
     from asyncapi.sansio.http.stored_response import Record
     from asyncapi.stores.answers import Answers
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 
 _MOST = 32  # variants of one URL, and parts
 _WHOLE = 200
+_BOUNDED = 1.0  # seconds: no store takes longer
 _DATE = 1.0  # seconds: the precision of a Date
 
 
@@ -72,15 +75,15 @@ class Variants:
         self.lasting: Lasting | None = lasting
         self.get = self._answers.get  # the variants of a key, or None: every hit passes here
 
-    async def bring(self, key: str) -> None:
-        """Fetch what is stored for a key, where the store is not at hand."""
+    async def bring(self, key: str, limit: float = inf) -> None:
+        """Fetch what is stored for a key, where the store is not at hand, within so many seconds."""
         if self.lasting is not None and self.lasting.far:
-            await self.lasting.bring(key, _parts(key))
+            await _within(limit, self.lasting.bring(key, _parts(key)))
 
-    async def settle(self) -> None:
-        """Wait until other processes see what was forgotten."""
+    async def settle(self, limit: float = inf) -> None:
+        """Wait until other processes see what was forgotten, for so many seconds."""
         if self.lasting is not None:
-            await self.lasting.settle()
+            await _within(limit, self.lasting.settle())
 
     def keep(self, key: str, stored: Stored | None, *, replaces: Stored | None = None) -> None:
         """Store a response in place of another; None only removes that."""
@@ -93,10 +96,6 @@ class Variants:
             if variant != replaces and (stored is None or variant[:2] != (stored.identity, stored.varies))
         ]
         self._put(key, others if stored is None else [*others, tuple(stored)])
-
-    def drop(self, key: str) -> None:
-        """Remove the whole responses of a key."""
-        self._answers.drop(key)
 
     def parts(self, key: str, identity: str, request: Mapping[str, str]) -> list[Stored]:
         """The parts that may be used for a request, the one that came for the same range first."""
@@ -153,6 +152,16 @@ class Variants:
             self._answers.put(key, variants[-len(sizes) :], sum(sizes))
         else:
             self._answers.drop(key)
+
+
+async def _within(limit: float, work: Coroutine[Any, Any, None]) -> None:
+    """Wait for a store, which bounds its time itself, for no longer than the call can."""
+    if limit > _BOUNDED:
+        await work
+        return
+    with suppress(TimeoutError):
+        async with asyncio.timeout(max(limit, 0.0)):
+            await work
 
 
 def _newer(variant: Record, stored: Stored) -> bool:

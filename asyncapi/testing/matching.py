@@ -44,12 +44,14 @@ class Condition:
         asked: What is asked, as the route's name shows it.
         difference: Returns what is different, or "" where it holds.
         exact: Whether it names one value: such a route goes before one with a template.
+        literal: The path, where it asks for that one alone.
     """
 
     part: str
     asked: str
     difference: Callable[[MockCall], str]
     exact: bool = True
+    literal: str | None = None
 
 
 def shown(value: Any) -> str:
@@ -191,22 +193,22 @@ def path_is(template: str) -> Condition:
         )
     pattern, at = "", 0
     for slot in _SLOT.finditer(template):
-        pattern += re.escape(_segments(template[at : slot.start()]))
+        pattern += re.escape(segments(template[at : slot.start()]))
         pattern += f"(?P<{slot[1]}>{'.*' if slot[2] else '[^/]+'})"
         at = slot.end()
-    regex = re.compile(pattern + re.escape(_segments(template[at:])), re.DOTALL)
+    regex = re.compile(pattern + re.escape(segments(template[at:])), re.DOTALL)
 
     def difference(call: MockCall) -> str:
-        found = regex.fullmatch(_segments(call.url.raw_path))
+        found = regex.fullmatch(segments(call.url.raw_path))
         if found is None:
             return f"the path is {redact_url(call.url.raw_path)}, not {template}"
         call.path_params = {name: value.replace(_SLASH, "/") for name, value in found.groupdict().items()}
         return ""
 
-    return Condition("path", template, difference, exact=not at)
+    return Condition("path", template, difference, exact=not at, literal=None if at else segments(template))
 
 
-def _segments(path: str) -> str:
+def segments(path: str) -> str:
     """Decode each segment of a path, and keep a slash in one apart from those between them."""
     return "/".join(unquote(segment).replace("/", _SLASH) for segment in path.split("/"))
 
@@ -307,11 +309,7 @@ def graphql_is(operation: str | None, variables: Mapping[str, Any] | None) -> Co
 
 
 def predicate(match: Callable[[Any], object]) -> Condition:
-    """Ask a function of the request.
-
-    Raises:
-        ConfigError: It is no function.
-    """
+    """Ask a function of the request; it is a ConfigError where it is none."""
     if not callable(match):
         raise ConfigError(f"match={match!r:.80}: give a function of the request")
     name = getattr(match, "__name__", repr(match))

@@ -14,12 +14,14 @@ from typing import TYPE_CHECKING, Self
 
 from asyncapi.errors import ConfigError
 from asyncapi.messages.response import Response
+from asyncapi.testing import matching
 from asyncapi.testing.carrying import LOOP_CLOCK, chaotic, received
 from asyncapi.testing.coded_bodies import decoded
 from asyncapi.testing.hosts import hosts_are
 from asyncapi.testing.mock_calls import Calls, MockCall
 from asyncapi.testing.nearest import MOST_EXPLAINED, UnmatchedCall, message_of, told, why_unmatched, why_used_up
 from asyncapi.testing.route_methods import RouteMethods
+from asyncapi.testing.traces import within
 from asyncapi.transports import interception
 from asyncapi.transports.mock import MockTransport
 from asyncapi.transports.mock_socket import MockSocket
@@ -60,6 +62,8 @@ class APIMock(RouteMethods):
         self.required: bool = required
         self._routes: list[Script] = []
         self._open: list[Callable[[Request], bool]] = []  # tell which requests are not mocked
+        self._places: dict[str | None, list[tuple[int, Script]]] = {}  # path -> routes for it alone; None: the others
+        self._placed = 0  # how many routes stand there
         self._problems: list[AssertionError] = []
         self._chaos: Send | None = None
 
@@ -89,6 +93,8 @@ class APIMock(RouteMethods):
     def reset(self) -> None:
         """Forget the routes, the calls, and the calls that no route took."""
         self._routes.clear()
+        self._places.clear()
+        self._placed = 0
         self._problems.clear()
         self.calls = Calls()
 
@@ -153,8 +159,9 @@ class APIMock(RouteMethods):
             )
 
     def excuse(self, error: BaseException | None = None) -> list[str]:
-        """Drop what `check` would tell, and return the problems but for this error: the test has failed anyway."""
-        others = [message_of(problem) for problem in self._problems if problem is not error]
+        """Drop what `check` would tell, and return the problems but for this error, or those of this group."""
+        known = set(map(id, within(error)))
+        others = [message_of(problem) for problem in self._problems if id(problem) not in known]
         self._problems.clear()
         for route in self._routes:
             route.required = False
@@ -232,7 +239,7 @@ class APIMock(RouteMethods):
         """Return the route that has a call (rule 1)."""
         found: Script | None = None
         best = (-1, -1)
-        for route in self._routes:
+        for _, route in self._candidates(call):
             if route.handshake != call.is_handshake or any(each.difference(call) for each in route.conditions):
                 continue
             paths = [2 if each.exact else 1 for each in route.conditions if each.part == "path"]
@@ -244,6 +251,16 @@ class APIMock(RouteMethods):
             for each in found.conditions:  # what its path's slots stand for
                 each.difference(call)
         return found
+
+    def _candidates(self, call: MockCall) -> list[tuple[int, Script]]:
+        """Return the routes that may have a call, in their order: all but those for another path alone."""
+        for number in range(self._placed, len(self._routes)):
+            route = self._routes[number]
+            path = next((each.literal for each in route.conditions if each.literal is not None), None)
+            self._places.setdefault(path, []).append((number, route))
+        self._placed = len(self._routes)
+        found = [*self._places.get(None, ()), *self._places.get(matching.segments(call.url.raw_path), ())]
+        return sorted(found, key=lambda numbered: numbered[0])
 
     def _why(self, call: MockCall) -> str:
         if len(self._problems) < MOST_EXPLAINED:

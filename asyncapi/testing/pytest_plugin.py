@@ -143,10 +143,11 @@ def _failure(judge: APIMock | Cassette) -> BaseException | None:
 def _shorten(error: BaseException) -> None:
     """End the traceback of a call without a route where the test, or the code under test, has made the call."""
     from asyncapi.testing.nearest import UnmatchedCall  # noqa: PLC0415 - only where a test uses it
-    from asyncapi.testing.traces import shorten  # noqa: PLC0415
+    from asyncapi.testing.traces import shorten, within  # noqa: PLC0415
 
-    if isinstance(error, UnmatchedCall):
-        shorten(error)
+    for each in within(error):
+        if isinstance(each, UnmatchedCall):
+            shorten(each)
 
 
 def _told(others: list[str]) -> str:

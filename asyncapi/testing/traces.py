@@ -30,6 +30,13 @@ def shorten(error: BaseException) -> None:
         own[-1].tb_next = None
 
 
+def within(error: BaseException | None) -> list[BaseException]:
+    """Return an error, and those of a group."""
+    if isinstance(error, BaseExceptionGroup):
+        return [error, *(inner for each in error.exceptions for inner in within(each))]
+    return [] if error is None else [error]
+
+
 def is_ours(frame: FrameType) -> bool:
     """Whether a frame runs code of this package."""
     return str(frame.f_globals.get("__name__", "")).startswith(_OURS)

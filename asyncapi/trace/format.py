@@ -14,12 +14,13 @@ import zlib
 from dataclasses import asdict, dataclass, field
 from itertools import count
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from asyncapi.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from io import BufferedReader
 
 Event = Literal["started", "cancelled", "closed"]
 
@@ -244,7 +245,7 @@ def _lines(path: Path, name: str) -> Iterator[tuple[int, str]]:
     """
     with path.open("rb") as file:
         packed = file.peek(2).startswith(b"\x1f\x8b")
-        lines: IO[bytes] = gzip.GzipFile(fileobj=file) if packed else file
+        lines: gzip.GzipFile | BufferedReader = gzip.GzipFile(fileobj=file) if packed else file
         try:
             for number in count(1):
                 line = lines.readline(_LONGEST_LINE)

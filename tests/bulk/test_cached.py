@@ -1,6 +1,7 @@
 """The file that keeps a job's responses: what is wrong with it is said before anything is sent, and nothing is made."""
 
 import os
+import re
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -8,8 +9,10 @@ from pathlib import Path
 import pytest
 
 from asyncapi import ConfigError
+from asyncapi.bulk import Job, run
 from asyncapi.bulk.cached import JobStore, check_store
 from asyncapi.stores.sqlite_file import open_file
+from asyncapi.testing import MockTransport, reply
 
 
 def theirs(path):
@@ -79,6 +82,18 @@ def test_a_home_is_that_of_the_user(tmp_path, monkeypatch):
     (tmp_path / "c").mkdir()
     with pytest.raises(ConfigError, match="it is a folder"):
         check_store(Path("~/c"))
+
+
+async def test_a_file_that_is_full_is_a_note(tmp_path, monkeypatch):
+    monkeypatch.setattr("asyncapi.bulk.cached._MAX_BYTES", 64 * 1024)
+    big = MockTransport(lambda _: reply(200, json="x" * 3000, headers={"Cache-Control": "max-age=60"}))
+    monkeypatch.setattr("asyncapi.bulk.prepare.http_transport", lambda *_, **__: big)
+    urls = [f"https://h/{number}" for number in range(200)]
+    job = Job(urls, tmp_path / "o.jsonl", cache_store=tmp_path / "c", concurrency=1)
+    summary = await run(job)
+    [note] = summary.notes
+    assert (summary.ok, summary.cached) == (200, {})
+    assert re.fullmatch(r".*/c is full: \d+ responses .* have made space for new ones", note)
 
 
 def test_the_processes_of_a_job_take_no_turns(tmp_path):

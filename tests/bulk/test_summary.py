@@ -9,7 +9,8 @@ import pytest
 
 from asyncapi import Client, ConfigError
 from asyncapi.bulk import Job, Summary, run
-from asyncapi.bulk.summary import check_summary, write_summary
+from asyncapi.bulk.summary import check_summary, learned_text, most_retried, together, write_summary
+from asyncapi.client.stats import LearnedStats
 from asyncapi.testing import MockTransport, reply
 
 
@@ -61,3 +62,25 @@ async def test_a_job_writes_its_summary_also_when_it_stops(tmp_path, stops):
     found = json.loads((tmp_path / "s.json").read_text())
     assert (found["stopped"], found["failed"], found["exit_code"]) == (ended.stopped, ended.failed, 1)
     assert (ended.stopped is not None) is stops
+
+
+def stats_of(good, bad, choice=None, waits=None):
+    return LearnedStats(good, bad, waits or {}, choice, 0.0)
+
+
+def test_the_kinds_that_were_retried_most_come_first_and_others_are_left_out():
+    learned = {"a": {"503": stats_of(1, 0), "500": stats_of(9, 0)}, "b": {"503": stats_of(5, 1)}}
+    assert most_retried(learned, 2) == {"a": {"500": stats_of(9, 0)}, "b": {"503": stats_of(5, 1)}}
+
+
+def test_what_several_workers_have_learned_is_added_up():
+    one = {"h": {"503": stats_of(3, 1, 0.8, {0.4: (1, 1), 0.8: (2, 0)})}}
+    other = {"h": {"503": stats_of(8, 2, 1.6, {0.8: (4, 2), 1.6: (4, 0)})}, "g": {"500": stats_of(0, 7)}}
+    expected = {
+        "h": {"503": stats_of(11, 3, 1.6, {0.4: (1, 1), 0.8: (6, 2), 1.6: (4, 0)})}, "g": {"500": stats_of(0, 7)},
+    }  # fmt: skip
+    assert together([one, other]) == together([other, one]) == expected
+    assert learned_text(expected) == {
+        "503 of h": "next retry after 1.6 s: 4 of 4 such retries ended well", "500 of g": "no retry: 0 of 7 ended well",
+    }  # fmt: skip
+    assert together([]) == {}

@@ -7,7 +7,7 @@ import random
 import pytest
 from tenacity import stop_after_attempt
 
-from asyncapi import Breaker, Client, RateLimit, Retry, Timeout
+from asyncapi import Breaker, Client, ConnectError, Learned, RateLimit, Retry, Timeout
 from asyncapi.bulk import Engine, Job
 from asyncapi.testing import FakeClock, MockTransport, reply, run
 
@@ -234,3 +234,49 @@ def test_rows_wait_for_a_breaker_to_close(tmp_path):
     assert done.summary.held["breaker"] > 100
     assert done.summary.failed < 50  # those that were answered 500, and have no further attempt
     assert done.summary.ok == 500 - done.summary.failed
+
+
+def learning(**more):
+    return {"retry": Retry(policy=Learned(**more))}
+
+
+@pytest.mark.parametrize(
+    ("outage", "down"),
+    [(503, lambda now: now >= 5 and (now - 5) % 60 < 40 and now < 125), ("refused", lambda now: 5 <= now < 155)],
+    ids=["503 again and again", "refused for long"],
+)
+def test_an_outage_costs_few_rows_where_it_was_learned_that_no_retry_helps(tmp_path, outage, down):
+    """Ten of a hundred a second are given up each time, and a few more have made all their attempts."""
+    host = Host(takes=0.2)
+
+    def status(n, request):
+        if down(host.clock.now()) and outage == "refused":
+            raise ConnectError("refused", request=request)
+        return outage if down(host.clock.now()) else 200
+
+    host.status = status
+    done = fetch(tmp_path, host, 5000, concurrency=20, max_outage=300.0, settings=learning())
+    assert (done.summary.stopped, len(done.rows)) == (None, 5000)
+    assert done.summary.failed <= 50
+    assert done.summary.held["policy"] > 100
+    assert host.most_a_second(85, 105) <= 2 * 10
+
+
+def test_a_host_that_is_gone_stops_a_job_that_learns_its_retries(tmp_path):
+    def refuse(n, request):
+        raise ConnectError("refused", request=request)
+
+    looks = []
+    done = fetch(tmp_path, Host(refuse), 5000, concurrency=20, settings=learning(), looks=looks)
+    assert "h has been unavailable for 6" in done.summary.stopped
+    assert done.summary.failed <= 15
+    again = fetch(tmp_path, Host(), 5000, resume=True)
+    assert again.summary.ok + done.summary.failed == 5000
+
+
+def test_rows_that_no_retry_helps_fail_where_the_host_responds_to_others(tmp_path):
+    host = Host(lambda n, request: 503 if int(request.url.path[1:]) % 5 == 0 else 200)
+    done = fetch(tmp_path, host, 2000, concurrency=20, settings=learning())
+    assert (done.summary.ok, done.summary.failed) == (1600, 400)
+    assert "policy" not in done.summary.held
+    assert len(host.sent) < 1.2 * 2000

@@ -134,3 +134,19 @@ async def test_a_job_file_can_name_it_and_another_name_is_refused(tmp_path, serv
     assert code == 2
     assert "is not one of 'learned'" in " ".join(err.replace("│", " ").split())
     assert not (tmp_path / "p.jsonl").exists()
+
+
+async def test_what_workers_have_learned_is_in_the_summary_of_all(tmp_path, server, asyncapi, inputs):
+    poisoned(server)
+    code, _, err = await asyncapi(
+        "fetch", inputs(200), "-o", "out.jsonl", "--retry-policy", "learned", "--on", "local:2", "--chunk", "25",
+        "--report", "report.html", "--summary", "summary.json",
+    )  # fmt: skip
+    assert code == 1
+    assert "160 ok, 40 failed" in err
+    summary = json.loads((tmp_path / "summary.json").read_text())
+    assert sorted(name.rpartition(":")[0] for name in summary["learned"]) == [
+        "500 on GET /{} of 127.0.0.1", "503 on GET /{} of 127.0.0.1",
+    ]  # fmt: skip
+    assert "learned    503 on GET /{} of 127.0.0.1:" in err
+    assert "What was learned of retries" in (tmp_path / "report.html").read_text()

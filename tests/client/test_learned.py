@@ -152,6 +152,17 @@ def test_a_wait_that_the_server_names_is_kept_to():
     assert all(later - earlier >= 2 for earlier, later in zip(times[::2], times[1::2], strict=True))
 
 
+def test_a_time_that_the_server_named_once_pays_for_no_later_retry():
+    responses = [reply(429, headers={"retry-after": "1"}), reply(429), reply(200)]
+
+    async def scenario():
+        async with client_of(lambda _: responses.pop(0), pace=False) as api:
+            return (await api.get("/a")).attempts
+
+    records = run(scenario())
+    assert [record.state["retry budget"] for record in records] == [800, 800, 795]  # told is free, learned is not
+
+
 def test_a_server_that_asks_for_a_retry_gets_it_and_one_that_forbids_it_does_not():
     async def scenario(verdict, attempts):
         async with client_of(lambda _: reply(503, headers={"x-should-retry": verdict})) as api:

@@ -9,6 +9,7 @@ import pytest
 
 from asyncapi import (
     ApiKey,
+    Bearer,
     Cache,
     Client,
     ConfigError,
@@ -297,6 +298,34 @@ def test_a_stale_fallback_and_the_cache_share_one_memory_and_know_of_each_other(
         return old.json(), old.degraded, origin.api.stats.cache["bytes"] == origin.api._state.answers.size
 
     assert played(scenario, fallback=Fallback(stale=150)) == ({"n": 1}, "stale: 100 s old, after 503", True)
+
+
+def test_a_304_about_another_response_costs_other_users_nothing():
+    user = ["a"]
+
+    async def scenario():
+        clock = FakeClock()
+
+        def server(request):
+            if "If-None-Match" in request.headers:
+                return reply(304, headers={"ETag": '"other"'})
+            return reply(200, json=user[0], headers={"ETag": '"1"', "Cache-Control": "max-age=10"})
+
+        transport = MockTransport(server)
+        async with Client(
+            "https://h", transport=transport, clock=clock, cache=Cache(), auth=Bearer(lambda: user[0])
+        ) as api:
+            await api.get("/x")
+            await clock.sleep(11)
+            user[0] = "b"
+            await api.get("/x")
+            user[0] = "a"
+            again = await api.get("/x")
+            user[0] = "b"
+            other = await api.get("/x")
+        return again.json(), again.from_cache, other.json(), other.from_cache
+
+    assert run(scenario()) == ("a", "", "b", "fresh")
 
 
 def test_a_304_of_a_fallback_says_nothing_of_what_is_stored():

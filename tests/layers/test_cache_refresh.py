@@ -319,3 +319,32 @@ async def test_clients_that_share_a_store_cause_one_request_with_single_flight(t
     assert [response.from_cache for response in old] == ["stale"] * 3
     assert [(response.from_cache, response.json()) for response in new] == [("fresh", 2)] * 3
     assert len(asked) == 2
+
+
+def test_a_user_who_has_changed_and_changed_back_meanwhile_is_seen():
+    user = ["a"]
+
+    async def scenario():
+        clock, seen = FakeClock(), []
+
+        async def server(request):
+            seen.append(request.headers["Authorization"])
+            await clock.sleep(2)
+            headers = {"Cache-Control": "max-age=10, stale-while-revalidate=60"}
+            return reply(200, json=seen[-1], headers=headers)
+
+        transport = MockTransport(server, clock=clock)
+        async with Client(
+            "https://h", transport=transport, clock=clock, cache=Cache(), retry=None, auth=Bearer(lambda: user[0])
+        ) as api:
+            await api.get("/x")
+            await clock.sleep(11)
+            await api.get("/x")
+            user[0] = "b"
+            await clock.sleep(1)  # now the request in the background is sent: for another user
+            user[0] = "a"
+            await clock.sleep(5)  # when its response comes, it is the first user's turn again
+            again = await api.get("/x")
+        return again.json(), again.from_cache, seen[:2]
+
+    assert run(scenario()) == ("Bearer a", "", ["Bearer a", "Bearer b"])

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pickle
 from copy import copy
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import pytest
 
 from asyncapi.messages.call import Attempt
+from asyncapi.messages.decided import followed_by, retried, sent_for
 from asyncapi.messages.target import Target
 
 
@@ -36,9 +37,9 @@ def record(decision: Decision) -> Attempt:
     """A record of an attempt that was decided on, and is retried."""
     why = "retry: 503, learned 0.25 s"
     found = Attempt(2, "GET", Target.of("https://h/a"), f"{why} (probe: h is down)", 0.0, 0.0, state={"budget": 3})
-    found.sent_for(why, decision)
-    found.followed_by(decision)
-    found.retried()
+    sent_for(found, why, decision)
+    followed_by(found, decision)
+    retried(found)
     return found
 
 
@@ -82,12 +83,18 @@ def test_what_is_written_later_stays():
 
 def test_a_record_that_was_read_too_early_says_what_follows_all_the_same():
     found = Attempt(1, "GET", Target.of("https://h/a"), "first", 0.0, 0.0)
-    found.followed_by(Decision())
+    followed_by(found, Decision())
     assert (found.then, set(found.state)) == ("", {"learned"})
-    found.retried()
+    retried(found)
     assert found.then == "retried after 0.25 s (learned: 3 of 4 ended well)"
 
 
 def test_another_name_is_an_error_that_names_it():
     with pytest.raises(AttributeError, match="'Attempt' object has no attribute 'thn'"):
         record(Decision()).thn  # noqa: B018
+
+
+def test_what_layers_need_is_no_part_of_a_record():
+    """`if attempt.retried:` would always be true."""
+    public = {name for name in dir(Attempt) if not name.startswith("_")}
+    assert public == {field.name for field in fields(Attempt)} | {"effective_status", "url"}

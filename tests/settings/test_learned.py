@@ -15,7 +15,7 @@ from asyncapi.stores import MemoryStore
 
 def test_a_policy_brings_six_attempts_and_a_budget_that_successes_pay_back():
     retry = Retry(policy=Learned())
-    assert (retry.max_attempts, retry.budget) == (6, CostBudget(crowding=True))
+    assert (retry.max_attempts, retry.budget) == (6, CostBudget(800, timeout=5, crowding=True))
 
 
 def test_what_the_user_says_of_attempts_and_budget_wins():
@@ -73,5 +73,5 @@ def test_equal_settings_are_one_key_whatever_the_store():
 def test_explain_names_the_policy():
     assert Retry(policy=Learned()).describe() == (
         "6 attempts, learned waits (5% are trials, patience 1.5, memory 200 retries), "
-        "budget 500, a retry costs 5, after a timeout 10"
+        "budget 800, a retry costs 5, after a timeout 5"
     )

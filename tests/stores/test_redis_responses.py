@@ -125,6 +125,20 @@ async def test_a_claim_that_a_frozen_server_heard_too_late_is_given_back(redis):
         assert redis.tell("EXISTS", claiming).strip() == ":0"
 
 
+async def test_a_claim_that_nobody_waits_for_any_more_is_given_back(redis):
+    async with client(redis.url, counting()) as api:
+        await api.get("/x")
+        lasting = api._state.lasting
+        claiming = asyncio.create_task(lasting.claim("fetch"))
+        await asyncio.sleep(0)
+        claiming.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await claiming
+        while lasting._writes:
+            await asyncio.sleep(0.01)
+        assert redis.tell("EXISTS", lasting._claim("fetch")).strip() == ":0"
+
+
 async def test_what_was_invalidated_while_it_was_away_is_not_read_from_it(redis):
     server = counting()
     async with client(redis.url, server) as one, client(redis.url, server) as other:

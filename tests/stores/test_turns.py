@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import time
 
@@ -116,6 +117,30 @@ class Asked:
 
     def release(self, name, *, shared):
         self.released.append((name, shared))
+
+
+class Far(Asked):
+    """One whose entries have to be brought, which takes a minute."""
+
+    far = True
+
+    async def bring(self, *_keys):
+        await self.clock.sleep(60)
+
+
+def test_who_is_cancelled_with_the_claim_in_hand_gives_it_back():
+    async def scenario():
+        store = Far("mine")
+        store.clock = clock = FakeClock()
+        turns = Turns(store, clock)
+        taking = asyncio.create_task(turns.take("a", "a", lambda: False))
+        await clock.sleep(1)
+        taking.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await taking
+        assert store.released == [("a", 0.0)]
+
+    run(scenario())
 
 
 def test_who_has_the_turn_gives_it_back_with_its_outcome():

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+
+import pytest
 from multidict import CIMultiDict
 
 from asyncapi.sansio.http import caching, partial_content
@@ -116,3 +119,26 @@ def test_what_was_held_up_replaces_nothing_newer_in_a_store_that_processes_share
     shared.keep("k", stored(content=b"by a wrong clock")._replace(response_time=1e6, initial_age=0.0))
     shared.keep("k", held_up)
     assert kept["k"][0][-1] == b"old"
+
+
+class Frozen(Kept):
+    """A store whose server never replies."""
+
+    far = True
+
+    async def bring(self, *_keys):
+        await asyncio.sleep(3600)
+
+    async def settle(self):
+        await asyncio.sleep(3600)
+
+
+async def test_a_call_waits_for_a_store_no_longer_than_it_can():
+    shared = Variants(Answers(1_000_000), {}, Frozen())
+    async with asyncio.timeout(60):
+        await shared.bring("k", 0.01)
+        await shared.settle(0.01)
+        await shared.bring("k", -1.0)
+    with pytest.raises(TimeoutError):  # another's time limit is not hidden
+        async with asyncio.timeout(0.01):
+            await shared.bring("k", 0.9)

@@ -6,6 +6,7 @@ import io
 import re
 import threading
 from contextlib import suppress
+from dataclasses import replace
 
 import pytest
 
@@ -28,7 +29,7 @@ from asyncapi import (
 from asyncapi.bulk import Job
 from asyncapi.bulk import run as run_job
 from asyncapi.serve import FaultServer
-from asyncapi.testing import APIMock, FakeClock, MockTransport, UnmatchedCall, reply, run
+from asyncapi.testing import APIMock, FakeClock, MockTransport, UnmatchedCall, matching, reply, run
 
 H = "https://api.example.com"
 LANES = ["aiohttp", "native"]
@@ -429,3 +430,46 @@ def test_a_mock_that_was_reset_knows_nothing():
     mock.reset()
     mock.check()
     assert not mock.calls
+
+
+async def test_hundreds_of_routes_are_not_tried_one_by_one(api_mock, monkeypatch):
+    looked = 0
+    path_is = matching.path_is
+
+    def counted(template):
+        condition = path_is(template)
+
+        def difference(call):
+            nonlocal looked
+            looked += 1
+            return condition.difference(call)
+
+        return replace(condition, difference=difference)
+
+    monkeypatch.setattr(matching, "path_is", counted)
+    for number in range(300):
+        api_mock.get(f"/users/{number}").reply(json=number)
+    anyone = api_mock.get("/users/{id}").reply(json="anyone")
+    async with Client(H) as api:
+        assert [response.json() for response in await api.gather([f"/users/{n}" for n in range(300)])] == [*range(300)]
+        assert (await api.get("/users/300")).json() == "anyone"
+        late = api_mock.get("/users/7").reply(json="late")
+        assert (await api.get("/users/7")).json() == "late"
+    assert (anyone.call_count, late.call_count) == (1, 1)
+    assert looked < 5000
+
+
+def test_routes_of_a_mock_that_was_reset_are_found_again():
+    with APIMock() as mock:
+        mock.get("/a").reply(json=1)
+        assert asyncio.run(load("/a")) == 1
+        mock.reset()
+        mock.get("/b").reply(json=2)
+        mock.get("/a").reply(json=3)
+        assert asyncio.run(load("/a")) == 3
+        assert asyncio.run(load("/b")) == 2
+
+
+async def load(path):
+    async with Client(H) as api:
+        return (await api.get(path)).json()

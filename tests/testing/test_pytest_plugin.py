@@ -309,3 +309,23 @@ class TestAsync(unittest.IsolatedAsyncioTestCase):
     assert done == 1
     assert "1 failed, 2 passed" in said, said
     assert "no route takes GET https://api.example.com/b" in said
+
+
+def test_calls_of_a_task_group_are_told_once_and_shortly(suite):
+    done, said = suite("""
+def test_it(api_mock):
+    async def both():
+        async with asyncio.TaskGroup() as group:
+            group.create_task(program("/a"))
+            group.create_task(program("/b"))
+    asyncio.run(both())
+
+def test_wanted(api_mock):
+    swallowing("/c")
+    api_mock.excuse()
+""")
+    assert done == 1
+    assert "1 failed, 1 passed" in said, said
+    for path in ("/a", "/b"):
+        assert said.count(f"no route takes GET https://api.example.com{path}") == 1, said
+    assert "mocked_api.py" not in said

@@ -7,7 +7,7 @@ import pytest
 
 from asyncapi import Client
 from asyncapi.testing import APIMock, UnmatchedCall
-from asyncapi.testing.traces import is_ours, origin, place_of, shorten
+from asyncapi.testing.traces import is_ours, origin, place_of, shorten, within
 
 
 async def program():
@@ -41,3 +41,11 @@ def test_a_frame_is_known_by_its_module():
     frame = sys._getframe()
     assert not is_ours(frame)
     assert place_of(frame).startswith("test_traces.py:")
+
+
+def test_the_errors_of_a_group_are_found_at_any_depth():
+    one, other = ValueError("1"), KeyError("2")
+    group = BaseExceptionGroup("a", [one, ExceptionGroup("b", [other])])
+    assert within(group) == [group, one, group.exceptions[1], other]
+    assert within(one) == [one]
+    assert within(None) == []

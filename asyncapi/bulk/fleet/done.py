@@ -11,19 +11,19 @@ import json
 import os
 import platform
 from contextlib import suppress
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from asyncapi.bulk.summary import Summary
+    from asyncapi.bulk.summary import LearnedByHost, Summary
     from asyncapi.bulk.tally import Tally
 
 ENDING = ".done"
 
-_NOT_IN_FILE = ("skipped", "tally", "summary", "stopped")
+_NOT_IN_FILE = ("skipped", "tally", "summary", "stopped", "worker", "learned")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +43,8 @@ class Done:
         tally: The figures of this call; None where it has sent nothing.
         summary: The summary of this call.
         stopped: Why the chunk stopped early and with which exit code; None: it is done.
+        worker: The worker that has sent it.
+        learned: What the client of that worker has learned of retries so far, of the kinds that it retried most.
     """
 
     chunk: int
@@ -57,6 +59,8 @@ class Done:
     tally: Tally | None = None
     summary: Summary | None = None
     stopped: tuple[str, int] | None = None
+    worker: str = ""
+    learned: LearnedByHost = field(default_factory=dict)
 
     def text(self) -> str:
         """Return the content of its file."""
@@ -64,7 +68,7 @@ class Done:
         return json.dumps({**known, "by": f"{platform.node()}:{os.getpid()}"}) + "\n"
 
 
-_FILED = tuple(field.name for field in fields(Done) if field.name not in _NOT_IN_FILE)
+_FILED = tuple(each.name for each in fields(Done) if each.name not in _NOT_IN_FILE)
 
 
 def done_of(text: bytes | str) -> Done | None:

@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 from asyncapi.bulk.indices import Indices
 from asyncapi.bulk.progress import Progress, RecentRate
-from asyncapi.bulk.summary import Summary
+from asyncapi.bulk.summary import Summary, learned_text, together
 from asyncapi.bulk.tally import Tally, most
 
 if TYPE_CHECKING:
     from asyncapi.bulk.fleet.done import Done
     from asyncapi.bulk.fleet.engines import Report
+    from asyncapi.bulk.summary import LearnedByHost
 
 
 @dataclass(slots=True)
@@ -61,6 +62,7 @@ class Totals:
         heard_at: When each open chunk was last reported on.
         held: Rows that have been held back, by the word for what held them back.
         paused: Seconds for which 429s have paused a worker: of the one that was paused longest.
+        learned: What each worker has learned of retries, by its last chunk.
         began: When the first chunk was handed out, on the monotonic clock.
     """
 
@@ -74,6 +76,7 @@ class Totals:
     heard_at: dict[int, float] = field(default_factory=dict)
     held: dict[str, int] = field(default_factory=dict)
     paused: float = 0.0
+    learned: dict[str, LearnedByHost] = field(default_factory=dict)
     began: float = field(default_factory=time.monotonic)
     _rate: RecentRate = field(default_factory=lambda: RecentRate(time.monotonic()))
 
@@ -137,6 +140,8 @@ class Totals:
         if done.summary is not None:
             self.held = _summed(self.held, done.summary.held)
             self.paused = max(self.paused, done.summary.paused)  # of a client that chunks share
+        if done.learned:
+            self.learned[done.worker] = done.learned
 
     def _later(self, tally: Tally) -> float:
         width = tally.timeline.width * len(tally.timeline.buckets)
@@ -218,6 +223,7 @@ class Totals:
             report=None,
             stopped=stopped,
             exit_code=code or (1 if counts.failed + counts.unknown + counts.skipped_failed else 0),
+            learned=learned_text(together(self.learned.values())),
         )
 
 

@@ -16,6 +16,7 @@ import pickle
 import time
 from collections import deque
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from asyncapi.bulk.fleet.chunk import run_chunk
@@ -24,6 +25,7 @@ from asyncapi.bulk.fleet.leases import leases_of
 from asyncapi.bulk.fleet.network import noted_for_all
 from asyncapi.bulk.fleet.shared_client import SharedClient
 from asyncapi.bulk.fleet.versions import check_versions
+from asyncapi.bulk.summary import most_retried
 from asyncapi.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -136,7 +138,9 @@ async def work(task: Task, worker: str, report: Callable[[Report], object]) -> D
         async with run.places.taken(alone=task.alone) as place:
             if task.run in _stopped:
                 return None
-            return await _work(task, run, place, _throttled(task, worker, report))
+            done = await _work(task, run, place, _throttled(task, worker, report))
+            learned = run.shared.client.stats.learned if run.job.retry_policy else {}
+            return replace(done, worker=worker, learned=most_retried(learned))
     except ConfigError as error:
         raise ConfigError(f"on the worker {worker}: {error}") from None
     finally:

@@ -13,6 +13,7 @@ from math import inf
 from typing import TYPE_CHECKING
 
 from asyncapi.errors import TransportError
+from asyncapi.messages.decided import followed_by
 from asyncapi.sansio.failures.retry_choice import costs_money
 from asyncapi.sansio.failures.retry_keys import key_of
 from asyncapi.sansio.http.retry_after import should_retry
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from asyncapi.sansio.failures.learned import Choice, Learning
 
 _SERVER_ERRORS = 500
+_PRICED = 0.09  # taken off what a fallback is worth: a retry's value has its price taken off, too
 
 
 class Lessons:
@@ -70,14 +72,14 @@ class Lessons:
             None if deadline is None else deadline - now,
             draws,
             now,
-            instead=0.0 if call.alternative is None else call.instead,
+            instead=0.0 if call.alternative is None else max(0.0, call.instead - _PRICED),
             most=most,
             told=self._told,
         )
         self._record: Attempt | None = None
         if call.attempts:
             self._record = call.attempts[-1]
-            self._record.followed_by(choice)
+            followed_by(self._record, choice)
         return choice
 
     def _told(self) -> bool:

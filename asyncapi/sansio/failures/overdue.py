@@ -8,13 +8,15 @@ Rules:
 1. Nobody is cut short who takes no longer than usual: three times what 95 % of the good responses took, at least.
 2. As long as no call has failed, nothing is counted, and nobody is cut short: a healthy host is never left.
 3. A call that is cut short says nothing of how it would have ended. So a share of them is not, to see.
-4. What was seen counts half after 50 further calls (200 attempts), and where nothing was heard for a minute, it is
-   forgotten: a host that is back is asked again.
+4. What was seen counts half after 50 further calls, and where nothing was heard for a minute, it is forgotten: a host
+   that is back is asked again. Of attempts, quick ones say nothing of those that take long: what was seen counts half
+   after 50 further ones that took as long, and after half a minute.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import inf
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -23,14 +25,14 @@ if TYPE_CHECKING:
 AFTER = (0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 12.8, 25.6)
 """Seconds after which a call may be cut short."""
 
-WORTH = 0.06
-"""What a fallback is worth, where a good response of the usual host is worth 1, less the price of a retry for it."""
+WORTH = 0.15
+"""What a fallback is worth, where a good response of the usual host is worth 1."""
 
 HOPELESS = 0.15
 """How likely a good response is that is not worth waiting for any more."""
 
 _BELIEF = 2.0, 0.5  # calls that ended well, and that did not, before any was seen
-_MEMORY = 50.0  # calls (rule 4)
+_KEEP = 0.5 ** (1.0 / 50.0)  # what is left after a call (rule 4)
 _OLD = 60.0  # seconds (rule 4)
 _USUAL, _TIMES, _STEP = 0.95, 3.0, 0.04  # rule 1; how fast what is usual is learned
 _FADED = 0.5  # calls that failed: fewer are none
@@ -77,18 +79,21 @@ class Overdue:
 
     Args:
         of: What is timed: "calls" or "attempts".
-        memory: So many further ones after which what was seen counts half (rule 4).
+        half_life: Seconds after which what was seen counts half, whatever quick ones do; None: they make it count less
+            (rule 4).
 
     Attributes:
         usual: What 95 % of the good responses take at the most, seconds, roughly; 0 before the first.
+        well_since: When the latest of those that ended well had begun.
     """
 
-    __slots__ = ("_at", "_bad", "_good", "_keep", "_of", "usual")
+    __slots__ = ("_at", "_bad", "_good", "_half_life", "_of", "usual", "well_since")
 
-    def __init__(self, of: str = "calls", memory: float = _MEMORY) -> None:
+    def __init__(self, of: str = "calls", half_life: float | None = None) -> None:
         self._of = of
-        self._keep = 0.5 ** (1.0 / memory)
+        self._half_life = half_life
         self.usual: float = 0.0
+        self.well_since: float = -inf
         self._good: list[float] | None = None  # None: nothing bad was seen (rule 2)
         self._bad: list[float] = []
         self._at = 0.0
@@ -102,17 +107,21 @@ class Overdue:
             well: Whether it got a good response.
         """
         if well:
+            self.well_since = max(self.well_since, now - took)
             self._learn_usual(took)
         if now > self._at + _OLD:
             self._forget()
-        self._at = now
+        age, self._at = now - self._at, now
         if self._good is None:
             if well:
                 return
             self._good, self._bad = [0.0] * len(AFTER), [0.0] * len(AFTER)
+        quick = _KEEP if self._half_life is None else 0.5 ** (max(0.0, age) / self._half_life)
+        slow = _KEEP if self._half_life is None else _KEEP * quick
         for number, after in enumerate(AFTER):
-            self._good[number] *= self._keep
-            self._bad[number] *= self._keep
+            keep = quick if took < after else slow
+            self._good[number] *= keep
+            self._bad[number] *= keep
             if took >= after:
                 (self._good if well else self._bad)[number] += 1.0
         if max(self._bad) < _FADED:

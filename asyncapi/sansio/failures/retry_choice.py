@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from asyncapi.errors import TransportError
+from asyncapi.messages.decided import retried
 from asyncapi.sansio.failures.backoff import full_jitter
 from asyncapi.sansio.failures.idempotency import in_progress
 from asyncapi.sansio.failures.resend import not_begun, resend_obstacle, rewindable, safe
@@ -78,7 +79,7 @@ def note(call: Call, then: str, why: str) -> None:
 def note_choice(call: Call, choice: Choice, what: str) -> None:
     """Write into the records that a learned retry follows, and why; the reason is made when somebody reads it."""
     if call.attempts:
-        call.attempts[-1].retried()
+        retried(call.attempts[-1])
     call.why = why = f"retry: {what}, learned {choice.wait:.3g} s"
     call.decided = why, choice
 

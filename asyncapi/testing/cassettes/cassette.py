@@ -24,6 +24,7 @@ from asyncapi.testing.cassettes.tape import Tape
 from asyncapi.testing.cassettes.tape_transport import TapeTransport
 from asyncapi.testing.hosts import hosts_are
 from asyncapi.testing.nearest import UnmatchedCall, message_of, told
+from asyncapi.testing.traces import within
 from asyncapi.transports import interception
 
 if TYPE_CHECKING:
@@ -200,8 +201,9 @@ class Cassette:
             raise UnmatchedCall(told([message_of(problem) for problem in problems]))
 
     def excuse(self, error: BaseException | None = None) -> list[str]:
-        """Drop what `check` would tell, and return the problems but for this error: the test has failed anyway."""
-        others = [message_of(problem) for problem in self._tape.problems if problem is not error]
+        """Drop what `check` would tell, and return the problems but for this error, or those of this group."""
+        known = set(map(id, within(error)))
+        others = [message_of(problem) for problem in self._tape.problems if id(problem) not in known]
         self._tape.problems.clear()
         return others
 
@@ -234,8 +236,8 @@ class Cassette:
         return await self._tape.send(request, network)
 
     def __repr__(self) -> str:
-        counts = f"{self.played} replayed, {self.recorded} recorded"
-        return f"<Cassette {str(self.path)!r} {self.mode}, {counts}>"
+        counts = f", {self.played} replayed, {self.recorded} recorded" if hasattr(self, "_tape") else ""
+        return f"<Cassette {str(self.path)!r} {self.mode}{counts}>"
 
 
 def _parts(match_on: Iterable[str]) -> frozenset[str]:

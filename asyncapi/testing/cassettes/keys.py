@@ -174,8 +174,8 @@ def is_doubtful(asked: Asked) -> bool:
         return True
     if body is None:
         return MASK in str(asked.url) or not asked.handshake
-    noted = body[:1] in {b"{", b"["} and "json" not in asked.kind.lower()
-    return noted or MASK.encode() in body or MASK in str(asked.url)
+    unknown = bool(body) and (not asked.kind or (body[:1] in {b"{", b"["} and "json" not in asked.kind.lower()))
+    return unknown or MASK.encode() in body or MASK in str(asked.url)
 
 
 def _bounded(content: bytes) -> bytes:

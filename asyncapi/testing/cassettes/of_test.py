@@ -43,7 +43,10 @@ def cassette_of(item: Any, config: Mapping[str, Any]) -> Cassette:
         path = Path(item.path).parent / str(settings.pop("path"))
     unknown = set(settings) - set(signature(Cassette).parameters)
     if unknown:
-        raise ConfigError(f"a cassette has no setting {', '.join(sorted(map(repr, unknown)))}")
+        known = ", ".join(each for each in signature(Cassette).parameters if each != "path")
+        raise ConfigError(
+            f"a cassette has no setting {', '.join(sorted(map(repr, unknown)))}: the settings are {known}"
+        )
     mode = item.config.getoption("--cassette-mode", None)
     if mode is not None:
         settings["mode"] = mode

@@ -16,7 +16,7 @@ from asyncapi.testing.cassettes.masking import Secrets, highest
 from asyncapi.testing.cassettes.recording import recorded
 from asyncapi.testing.cassettes.replaying import check_sent, replayed
 from asyncapi.testing.cassettes.rows import row_of
-from asyncapi.testing.cassettes.unmatched import why_unmatched
+from asyncapi.testing.cassettes.unmatched import shown_path, why_unmatched
 from asyncapi.testing.nearest import MOST_EXPLAINED, UnmatchedCall
 from asyncapi.testing.rpc_wire import is_stream
 from asyncapi.transports.mock import MockTransport
@@ -96,7 +96,7 @@ class Tape:
 
     def _why(self, call: MockCall) -> str:
         if len(self.problems) >= MOST_EXPLAINED:
-            return f"cassette: no exchange of {self._path} is left for {call.line}"
+            return f"cassette: no exchange of {shown_path(self._path)} is left for {call.line}"
         text = why_unmatched(call, self._index, self._path, self._mode, exists=bool(self.load().text))
         return str(self._secrets.swept(self._secrets.text(text)))
 

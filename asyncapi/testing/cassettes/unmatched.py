@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from heapq import nlargest
-from os.path import commonpath
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from asyncapi.testing.nearest import nearest
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from asyncapi.testing.cassettes.exchange import Exchange
     from asyncapi.testing.cassettes.index import Index
     from asyncapi.testing.matching import Condition
@@ -32,10 +31,10 @@ class _Candidate:
 
 def why_unmatched(call: MockCall, index: Index, path: Path, mode: str, *, exists: bool) -> str:
     """Return the message of an attempt that no exchange fits."""
-    what = call.line
+    what, file = call.line, shown_path(path)
     if not exists:
-        return f"cassette: {what}: there is no {path}, and mode {mode!r} records nothing: record it with mode 'once'"
-    lines = [f"cassette: no exchange of {path} is left for {what}"]
+        return f"cassette: {what}: there is no {file}, and mode {mode!r} records nothing: record it with mode 'once'"
+    lines = [f"cassette: no exchange of {file} is left for {what}"]
     fitting = [exchange for exchange in index.near(call) if index.fits(exchange, call)]
     if fitting:
         times = "once" if len(fitting) == 1 else f"{len(fitting)} times"
@@ -53,12 +52,24 @@ def why_unmatched(call: MockCall, index: Index, path: Path, mode: str, *, exists
     return "\n".join(lines)
 
 
+def shown_path(path: Path) -> str:
+    """Return a path as messages show it: from the current folder on, if it is in there."""
+    with suppress(ValueError, OSError):
+        return str(path.absolute().relative_to(Path.cwd()))
+    return str(path)
+
+
+def _alike(one: str, other: str) -> int:
+    """Return how many characters two texts begin alike."""
+    return next((at for at, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
+
+
 def _nearby(call: MockCall, index: Index) -> list[tuple[int, Exchange]]:
     """Return the exchanges whose URLs begin like that of a call, with their numbers: as many as are worth comparing."""
     url = str(call.request.target)
 
     def likeness(numbered: tuple[int, Exchange]) -> tuple[bool, int]:
         exchange = numbered[1]
-        return exchange.url == url, len(commonpath((exchange.url, url)))
+        return exchange.url == url, _alike(exchange.url, url)
 
     return sorted(nlargest(_COMPARED, enumerate(index.exchanges, 1), key=likeness))

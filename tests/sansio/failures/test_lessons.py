@@ -57,3 +57,13 @@ def test_a_retry_that_a_later_rule_forbade_teaches_nothing():
     assert not lessons.ended(None, again=False)
     [(_, seen)] = learning.items()
     assert seen.tried == 0
+
+
+def test_a_retry_that_was_due_while_nothing_could_end_well_has_ended_badly():
+    learning, lessons, _ = chosen()
+    choice = lessons.choice
+    lessons.futile("nearly all attempts to h time out")
+    assert choice.overruled == "nearly all attempts to h time out"
+    assert not lessons.ended(None, again=False)
+    [(_, seen)] = learning.items()
+    assert (round(seen.tried), seen.won) == (1, 0)

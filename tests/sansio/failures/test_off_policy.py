@@ -6,7 +6,8 @@ from math import sqrt
 import pytest
 
 from asyncapi.sansio.failures.learned import LONGEST, WAITS, propensities
-from asyncapi.sansio.failures.off_policy import NEEDED, Decision, Episode, evaluate, logged
+from asyncapi.sansio.failures.off_policy import NEEDED, Estimate, Logged, evaluate, logged
+from asyncapi.sansio.failures.outcomes import Decision, Episode, Outcomes
 from asyncapi.trace.policies import Spec
 
 MIDDLES = [(one + other) / 2 for one, other in zip(WAITS, LONGEST, strict=True)]
@@ -105,3 +106,32 @@ def test_a_retry_that_a_server_asked_for_is_the_same_under_any_policy():
     asked = [Episode([Decision("", 1, wait=20.0)], attempts=2)] * 10
     found = evaluate(asked, Spec(wait=0.0), MIDDLES)
     assert (found.failed.mean, found.attempts.mean, found.wait.mean) == (0.0, 2.0, 20.0)
+
+
+def test_a_call_that_was_held_for_its_host_is_refused_under_any_other_policy():
+    held = [Episode([Decision("", 1, wait=2.0, held=True)])] * 40 + [Episode()] * 60
+    for policy in (Spec(attempts=1), Spec(attempts=4)):
+        found = evaluate(held, policy, MIDDLES)
+        assert (found.failed.mean, found.failed.low) == (0.4, 0.0)
+        assert (found.attempts.mean, found.uncovered) == (1.0, 1.0)
+
+
+def test_none_of_the_few_that_count_is_not_certainly_none():
+    """The greedy wait is nearly all of what was seen, and it never failed."""
+    calls = [Episode([Decision("503", 1, 2, propensities(9, 2, 0.05)[:-1], 0.1)], attempts=2)] * 500
+    found = evaluate(calls, Spec(attempts=2, wait=0.11), MIDDLES)
+    assert found.failed.low == 0.0
+    assert 0.005 < found.failed.high < 0.02
+
+
+def test_calls_are_taken_in_one_by_one():
+    episodes = simulated(3, 400, 0.3)
+    outcomes = Outcomes()
+    for number, episode in enumerate(episodes):
+        outcomes.add(number, episode)
+    estimate, recorded = Estimate(Spec(attempts=2), MIDDLES, outcomes), Logged()
+    for number, episode in enumerate(episodes):
+        estimate.add(number, episode)
+        recorded.add(episode)
+    assert estimate.evaluation() == evaluate(episodes, Spec(attempts=2), MIDDLES)
+    assert recorded.evaluation() == logged(episodes)

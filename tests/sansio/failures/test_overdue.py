@@ -32,6 +32,22 @@ def test_calls_that_never_end_well_any_more_are_cut_short():
     assert "0.4 s" in cut.reason
 
 
+def test_of_attempts_quick_ones_say_nothing_of_those_that_take_long():
+    calls, attempts = Overdue(), Overdue("attempts", 30.0)
+    for each in (calls, attempts):
+        for _ in range(20):
+            each.ended(0.1, 0.0, well=True)
+            each.ended(5.0, 0.0, well=False)
+        for _ in range(90):
+            each.ended(0.1, 0.0, well=True)
+    cut = attempts.cut(9.5, 0.0)
+    assert calls.cut(9.5, 0.0) is None
+    assert "attempts that took longer than 0.4 s" in cut.reason
+    assert cut.as_dict() == {"after": 0.4, "chance": cut.chance, "reason": cut.reason}
+    attempts.ended(0.1, 40.0, well=True)
+    assert attempts.cut(9.5, 40.0) is None  # half a minute later they count half
+
+
 def test_a_few_failures_are_no_reason():
     assert seen(good=[0.1] * 50, bad=[9.5] * 5).cut(9.5, 0.0) is None
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from random import Random
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -139,6 +141,35 @@ def test_retries_of_timeouts_return_after_many_responses_or_ten_quiet_seconds():
         budget.deposit(now)
         budget.failed(now, timed_out=hundredth % 10 == 0)
     assert not budget.crowded(15.0)
+
+
+def test_a_quota_stays_open_while_nearly_half_of_the_attempts_time_out():
+    """Runs that chance explains show nothing new."""
+    quota = CostBudget(500, 5, 5, 1, crowding=True)
+    random, shut = Random(1), 0
+    for number in range(4000):
+        now = number / 40
+        quota.deposit(now)
+        if random.random() < 0.45:
+            quota.failed(now, timed_out=True)
+        else:
+            quota.succeeded(0.0)
+        shut += quota.crowded(now)
+    assert shut <= 40
+
+
+def test_a_quota_closes_at_once_where_everything_times_out_and_opens_soon():
+    quota = timed_out(CostBudget(500, 5, 5, 1, crowding=True), 3)
+    assert quota.crowded(0.0)
+    quota = timed_out(CostBudget(500, 5, 5, 1, crowding=True), 100)
+    for _ in range(40):
+        quota.succeeded(0.0)
+    assert quota.crowded(1.9)
+    assert not quota.crowded(2.1)
+
+
+def test_without_crowding_a_quota_never_closes():
+    assert not timed_out(CostBudget(500, 5, 5, 1), 100).crowded(0.0)
 
 
 @given(st.lists(st.booleans(), max_size=300))

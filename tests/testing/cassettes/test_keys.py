@@ -1,10 +1,13 @@
 """Requests that are alike have equal keys: to the letter, or loosely."""
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from asyncapi.messages.request import Request
 from asyncapi.testing.cassettes.conditions import IGNORED, LARGEST, PARTS
 from asyncapi.testing.cassettes.exchange import Exchange
+from asyncapi.testing.cassettes.index import Index
 from asyncapi.testing.cassettes.keys import Keys, is_doubtful, of_call, of_exchange
 from asyncapi.testing.cassettes.masking import Secrets
 from asyncapi.testing.mock_calls import MockCall
@@ -68,3 +71,32 @@ def test_parts_that_are_not_compared_are_no_part_of_a_key():
 )
 def test_what_its_key_does_not_tell_is_doubtful(request_, doubtful):
     assert is_doubtful(request_) is doubtful
+
+
+@settings(max_examples=60, deadline=None)
+@given(data=st.data())
+def test_the_index_finds_what_comparing_one_by_one_finds(data):
+    """Keys only make it faster: whatever fits by the conditions is found, and nothing else."""
+    urls = [
+        f"https://h/a{query}" for query in ("", "?a=1&b=2", "?b=2&a=1", "?token=***1", "?x=a***1", "?token=x", "?x=ab")
+    ]
+    bodies = [
+        ("", b""), ("", b"a=1&b=2"), ("", b'{"a":1}'), ("application/json", b'{"a": 1}'), ("application/json", b'{"a":1.0}'),
+        ("application/json", b'{"password":"***1"}'), ("application/json", b'{"password":"x"}'), ("application/json", b'{"n":"a***2"}'),
+        ("application/json", b'{"n":"ab"}'), (FORM, b"a=1&b=2"), (FORM, b"b=2&a=1"), (FORM, b"a=1&b=***1"), ("text/plain", b"\xff\xfe"),
+    ]  # fmt: skip
+    exchanges = [
+        Exchange("POST", url, [("Content-Type", kind)] if kind else [], body, status=200, filtered=filtered)
+        for url, (kind, body), filtered in data.draw(
+            st.lists(st.tuples(st.sampled_from(urls), st.sampled_from(bodies), st.booleans()), min_size=1, max_size=6)
+        )
+    ]
+    index = Index(PARTS, IGNORED, Secrets(alike=True))
+    for exchange in exchanges:
+        index.add(exchange)
+    url, (kind, body) = data.draw(st.sampled_from(urls)), data.draw(st.sampled_from(bodies))
+    call = MockCall(Request("POST", url, headers={"Content-Type": kind} if kind else {}), body)
+    fitting = [exchange for exchange in exchanges if index.fits(exchange, call)]
+    found = index.find(call)
+    assert (found is None) == (not fitting)
+    assert found is None or any(found is each for each in fitting)
