@@ -328,7 +328,7 @@ ECHOES = {  # the request's head comes back where only an error can show it
     "large header": lambda head: b"HTTP/1.1 200 OK\r\nX: " + head.replace(b"\r\n", b" ") * 5000 + b"\r\n\r\n",
     "length": lambda head: b"HTTP/1.1 200 OK\r\nContent-Length: " + head.replace(b"\r\n", b" ") + b"\r\n\r\n",
     "coding": lambda head: b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Encoding: "
-    + head.partition(b": ")[2].partition(b"\r\n")[0] + b"\r\n\r\nx",
+    + head.partition(b": ")[2].partition(b"\r\n")[0] + b"\r\n\r\n\xff",
     "chunk size": lambda head: b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nZZ" + head,
     "chunk end": lambda head: b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx" + head,
     "chunk extension": lambda head: b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1;\0" + head,
