@@ -20,7 +20,7 @@ from asyncapi.openapi import sources
         (b"  \n", "x is empty"),
         (b"<!DOCTYPE html><html><body>404", "x is an HTML page, not an OpenAPI document"),
         (b"<?xml version='1.0'?><a/>", "x is XML, not an OpenAPI document"),
-        (gzip.compress(b"{}"), "x is compressed: unpack it first"),
+        (gzip.compress(b"{}", mtime=0), "x is compressed: unpack it first"),
         (b"PK\x03\x04rest", "x is compressed"),
         (b'{"openapi": "3.1.0", "info": {', "x isn't valid JSON: line 1, column 31"),
         (b"openapi: 3.1.0\ninfo: [a,\n\nb: c: d", "in what begins on line 2"),

@@ -126,7 +126,7 @@ async def test_a_coded_body_is_decoded_and_one_that_is_not_stays(api_mock):
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        ({"json": {1, 2}}, "no JSON can be made of it"), ({"cut": 3}, "the body has 0 bytes"),
+        ({"json": print}, "no JSON can be made of it"), ({"cut": 3}, "the body has 0 bytes"),
         ({"delay": "2"}, "delay='2': give a number of seconds"), ({"delay": -1}, "at least 0"),
         ({"retry_after": "soon"}, "retry_after='soon'"), ({"headers": {"X-A": 5}}, "give names and values as text"),
         ({"headers": "X-A: 5"}, "give names and values as text"),

@@ -137,7 +137,7 @@ def test_what_is_no_coding_leaves_a_body_as_it_is(plain):
 
 
 @pytest.mark.parametrize("name", ["compress", "x-compress", "snappy", "gzip2", "\u212aip", "x" * 9999])
-@pytest.mark.parametrize("body", [b"\xff", b"text, then \0", b"half of \xe2\x82", gzip.compress(b"x")])
+@pytest.mark.parametrize("body", [b"\xff", b"text, then \0", b"half of \xe2\x82", gzip.compress(b"x", mtime=0)])
 def test_what_is_not_known_is_an_error_that_says_so_once_there_is_a_body(name, body):
     with pytest.raises(CodingError, match="is not a known coding; ask for another with Accept-Encoding") as caught:
         unpack(decoding([], [name]), body)
