@@ -122,6 +122,8 @@ def retry(
                 return await again.send(failure)
             finally:
                 retrying_call.reset(token)
+                if again is not None:
+                    again.close()
 
         return send
 
@@ -206,6 +208,11 @@ class _Again:
             finally:
                 if self._owed and len(call.attempts) == records_before:  # paid for, but never sent
                     self._budget.refund(self._owed)
+
+    def close(self) -> None:
+        """The call is over, however it has ended."""
+        if self._lessons is not None:
+            self._lessons.close()
 
     async def attempt(self) -> Response:
         """Send the request, waiting for a circuit that has just opened (rule 4)."""

@@ -56,6 +56,23 @@ async def counts(api: Client, number: int, url: str = "/a", **options) -> list[i
     return [len((await api.get(url, **options)).attempts) for _ in range(number)]
 
 
+def test_calls_that_are_cancelled_leave_no_retry_under_way():
+    async def scenario():
+        async with client_of(failing) as api:
+            calls = [asyncio.ensure_future(api.get("/a")) for _ in range(200)]
+            await asyncio.sleep(0.3)
+            for call in calls:
+                call.cancel()
+            ended = await asyncio.gather(*calls, return_exceptions=True)
+            [retries] = api._state.learned.values()
+            [(_, seen)] = retries.hosts["h"].items()
+        return ended, seen
+
+    ended, seen = run(scenario())
+    assert any(isinstance(each, asyncio.CancelledError) for each in ended)
+    assert sum(seen.under_way) == 0
+
+
 def test_what_never_helps_is_soon_left_alone():
     async def scenario():
         async with client_of(failing) as api:

@@ -17,6 +17,8 @@ Rules:
 4. Every decision takes two draws, whatever is decided; nothing else is random. So a replay decides the same.
 5. There are at most 256 keys. Where no place is free, those that come new share one for each kind of failure. A place
    is free once its key was not needed for ten minutes.
+6. Retries under way count as half a bad one of their wait while none of that wait has ended well: other waits are
+   tried until it is known, instead of the same one again and again.
 """
 
 from __future__ import annotations
@@ -178,12 +180,14 @@ class Seen:
         best: The wait that was best at the last decision, as a number; None if none was good enough.
         at: When its age was taken into account last.
         used: When it was needed last.
+        under_way: For each wait, how many retries were chosen whose end is not known yet.
         left_of: What is left of what was known when it was last written down: a share.
         new: Retries since then.
     """
 
     __slots__ = (
-        "asked", "at", "best", "gains", "left_of", "losses", "new", "refused", "tried", "unit", "used", "won",
+        "asked", "at", "best", "gains", "left_of", "losses", "new", "refused", "tried", "under_way", "unit",
+        "used", "won",
     )  # fmt: skip
 
     def __init__(self, now: float) -> None:
@@ -197,6 +201,7 @@ class Seen:
         self.best: int | None = 0
         self.at: float = now
         self.used: float = now
+        self.under_way: list[int] = [0] * len(WAITS)
         self.left_of: float = 1.0
         self.new: int = 0
 
@@ -355,10 +360,13 @@ class Learning:
         pull = self._patience / (_HORIZON if left is None or left > _HORIZON else left)
         arm, top, value, unit = 0, 0, -inf, seen.unit
         hope, doubt = _BELIEF[0] * unit, _BELIEF[1] * unit
-        for wait, good, bad in zip(WAITS if allowed == _ALL else WAITS[:allowed], seen.gains, seen.losses):  # noqa: B905
+        waits = WAITS if allowed == _ALL else WAITS[:allowed]
+        for wait, good, bad, under_way in zip(waits, seen.gains, seen.losses, seen.under_way):  # noqa: B905
             most_worth = 1.0 - pull * wait
             if most_worth <= value:
                 break
+            if under_way and not good:  # rule 6
+                bad += unit / 2
             good += hope
             worth = good / (good + bad + doubt) * most_worth
             if worth > value:

@@ -76,6 +76,8 @@ class Lessons:
             most=most,
             told=self._told,
         )
+        if choice.arm is not None:
+            choice.seen.under_way[choice.arm] += 1
         self._record: Attempt | None = None
         if call.attempts:
             self._record = call.attempts[-1]
@@ -89,18 +91,16 @@ class Lessons:
 
     def overrule(self, why: str) -> None:
         """Take in that the chosen retry was not sent, and what kept it from that."""
-        choice, self.choice = self.choice, None
-        if choice is None:
-            return
-        choice.overruled = why
-        if self._record is not None and self._record.state is not None:  # somebody may have read it before
-            self._record.state["learned"]["overruled"] = why
+        choice = self._last()
+        if choice is not None:
+            self._overrule(choice, why)
 
     def futile(self, why: str) -> None:
         """Take in that the chosen retry was not sent, because it was due while none could end well."""
-        if self.choice is not None:
-            self._learning.settle(self.choice, good=False)
-        self.overrule(why)
+        choice = self._last()
+        if choice is not None:
+            self._learning.settle(choice, good=False)
+            self._overrule(choice, why)
 
     def ended(self, failure: Response | TransportError | None, *, again: bool) -> bool:
         """Take in how the last retry has ended; whether it was one that was chosen here.
@@ -109,7 +109,7 @@ class Lessons:
             failure: The response or the error that came of it; None for a success.
             again: Whether it is worth another retry.
         """
-        choice, self.choice = self.choice, None
+        choice = self._last()
         if choice is None:
             return False
         good = not again
@@ -121,3 +121,19 @@ class Lessons:
         if self._noted is not None:
             self._noted()
         return True
+
+    def close(self) -> None:
+        """Take in that the call is over: how a retry that is still open would have ended stays unknown."""
+        self._last()
+
+    def _last(self) -> Choice | None:
+        """Return what was decided last, if it is open; it is not any more."""
+        choice, self.choice = self.choice, None
+        if choice is not None and choice.arm is not None:
+            choice.seen.under_way[choice.arm] -= 1
+        return choice
+
+    def _overrule(self, choice: Choice, why: str) -> None:
+        choice.overruled = why
+        if self._record is not None and self._record.state is not None:  # somebody may have read it before
+            self._record.state["learned"]["overruled"] = why

@@ -45,6 +45,18 @@ def test_the_wait_that_ends_well_is_chosen():
     assert choice.reason.startswith("41 of 52 such waits ended well; ")
 
 
+def test_another_wait_is_tried_while_the_first_retries_are_under_way():
+    learning = Learning(Rules())
+    first = learning.choose(KEY, 10.0, GREEDY, 0.0)
+    first.seen.under_way[first.arm] = 5
+    other = learning.choose(KEY, 10.0, GREEDY, 0.0)
+    assert (first.arm, other.arm) == (0, 1)
+    first.seen.under_way[0] = 0
+    learning.settle(first, good=True)
+    first.seen.under_way[0] = 5
+    assert learning.choose(KEY, 10.0, GREEDY, 0.0).arm == 0  # one has ended well: it is known
+
+
 def test_no_retry_where_none_ends_well():
     choice = taught(dict.fromkeys(range(len(WAITS)), (0, 9))).choose(KEY, 60.0, GREEDY, 0.0)
     assert (choice.arm, choice.wait, choice.best) == (None, 0.0, None)

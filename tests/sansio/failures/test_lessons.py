@@ -67,3 +67,23 @@ def test_a_retry_that_was_due_while_nothing_could_end_well_has_ended_badly():
     assert not lessons.ended(None, again=False)
     [(_, seen)] = learning.items()
     assert (round(seen.tried), seen.won) == (1, 0)
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        lambda lessons: lessons.ended(None, again=False),
+        lambda lessons: lessons.ended(TransportError("over max_body"), again=False),
+        lambda lessons: lessons.overrule("the budget is spent"),
+        lambda lessons: lessons.futile("nearly all attempts time out"),
+        lambda lessons: lessons.close(),
+    ],
+    ids=["well", "unknown", "overruled", "futile", "closed"],
+)
+def test_a_retry_is_under_way_until_it_has_ended_in_whatever_way(end):
+    learning, lessons, _ = chosen()
+    [(_, seen)] = learning.items()
+    assert sum(seen.under_way) == 1
+    for _ in range(2):  # once
+        end(lessons)
+        assert sum(seen.under_way) == 0
