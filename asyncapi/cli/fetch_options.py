@@ -139,8 +139,8 @@ TABLE: Table = {
         Opt("cache", "--cache", "", "Let identical GETs share a response, as far as its headers allow.", SWITCH),
         Opt(
             "cache_store", "--cache-store", "PATH",
-            "SQLite file that keeps the responses of --cache, which it turns on: later runs and other jobs use them. "
-            "At most 1 GiB, on a local disk.",
+            "SQLite file that keeps responses for later runs and other jobs; turns on --cache. At most 1 GiB, on a "
+            "local disk.",
             PATH,
         ),
     ),
@@ -214,7 +214,7 @@ TABLE: Table = {
         Opt("retry", "--retry", "N", "Maximum number of attempts per row; 1 for no retries.", COUNT, "4"),
         Opt(
             "retry_policy", "--retry-policy", "POLICY",
-            "What decides on retries, within all other limits: learned, by which have helped so far (--retry: 6).",
+            "learned: learn which retries help, and after what wait. Up to 6 attempts by default.",
             choice("learned"),
         ),
         Opt(
