@@ -214,7 +214,7 @@ TABLE: Table = {
         Opt("retry", "--retry", "N", "Maximum number of attempts per row; 1 for no retries.", COUNT, "4"),
         Opt(
             "retry_policy", "--retry-policy", "POLICY",
-            "learned: learn which retries help, and after what wait. Up to 6 attempts by default.",
+            "Policy for retries: learned finds out which help, and after what wait. Up to 6 attempts by default.",
             choice("learned"),
         ),
         Opt(
