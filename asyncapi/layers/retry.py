@@ -36,9 +36,8 @@ Rules:
 
 from __future__ import annotations
 
-import inspect
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from asyncapi.errors import AsyncAPIError, BudgetSpent, CircuitOpen, RejectedError, TransportError
 from asyncapi.sansio.failures import retry_choice
@@ -47,7 +46,7 @@ from asyncapi.sansio.failures.lessons import Lessons
 from asyncapi.sansio.failures.mesh import with_most_retries
 from asyncapi.sansio.failures.resend import resend_obstacle, timed_out, unprocessed
 from asyncapi.sansio.failures.tries import Tries
-from asyncapi.scheduling.retrying import retrying_call
+from asyncapi.scheduling.retrying import retrying_call, verdict_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -146,12 +145,6 @@ async def _once(inner: Send, request: Request) -> Response:
             return response
 
 
-async def _called(strategy: Callable[[RetryCallState], Any], state: RetryCallState | None) -> Any:
-    """Call a strategy, be it a function or a coroutine function (rule 5)."""
-    verdict = strategy(state)  # type: ignore[arg-type]  # a policy with strategies has a state
-    return await verdict if inspect.isawaitable(verdict) else verdict
-
-
 class _Again:
     """The attempts of one call after its first failure."""
 
@@ -239,7 +232,7 @@ class _Again:
         state = self._state(refusal)
         if state is not None and policy.stop is not None:
             state.upcoming_sleep = wait
-            if await _called(policy.stop, state):
+            if await verdict_of(policy.stop, state):
                 raise refusal
         call.phase = "backoff"
         await clock.sleep(wait)
@@ -335,7 +328,7 @@ class _Again:
         if retry_choice.costs_money(failure):
             return False
         if policy.retry is not None:
-            return bool(await _called(policy.retry, state))
+            return bool(await verdict_of(policy.retry, state))
         return retry_choice.is_worth_it(self._request, failure, policy.statuses)
 
     async def _wait(self, asked: float | None, call: Call, state: RetryCallState | None) -> tuple[float, str]:
@@ -346,7 +339,7 @@ class _Again:
         if asked:
             return asked, _RETRY_AFTER
         if policy.wait is not None:
-            return max(0.0, float(await _called(policy.wait, state))), "wait strategy"
+            return max(0.0, float(await verdict_of(policy.wait, state))), "wait strategy"
         draw = self._clock.random()
         return retry_choice.backoff(self._tries.made, draw, base=policy.base, cap=policy.cap, asked=asked), "backoff"
 
@@ -357,7 +350,7 @@ class _Again:
         policy, request = self._policy, self._request
         if state is not None and policy.stop is not None:
             state.upcoming_sleep = wait
-            if await _called(policy.stop, state):
+            if await verdict_of(policy.stop, state):
                 raise GiveUp(f"the stop strategy ended it after {self._tries.made} attempts")
         if source is _RETRY_AFTER and wait > policy.max_retry_after:
             why = f"the server asks to wait {wait:.3g} s, longer than max_retry_after={policy.max_retry_after:g}"
