@@ -72,10 +72,10 @@ def _short(title: str) -> str:
 def _save(figure: Figure, title: str, path: Path) -> None:
     figure.suptitle(title, x=0.01, ha="left", fontsize=12, fontweight="bold")
     handles, labels = figure.axes[0].get_legend_handles_labels()
-    figure.legend(handles, labels, fontsize=8, frameon=False, loc="lower right", ncols=len(labels))
+    figure.legend(handles, labels, fontsize=8, frameon=False, loc="lower left", ncols=len(labels))
     note = "simulated in virtual time, seeded: benchmarks/learned.py. A dot that is not seen lies under another."
-    figure.text(0.01, 0.012, note, fontsize=7.5, color="#666666")
-    figure.tight_layout(rect=(0, 0.04, 1, 1))
+    figure.text(0.01, 0.33 / figure.get_figheight(), note, fontsize=7.5, color="#666666")
+    figure.tight_layout(rect=(0, 0.5 / figure.get_figheight(), 1, 1))
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, metadata={"Date": None})
     plt.close(figure)
