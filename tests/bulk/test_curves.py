@@ -20,7 +20,8 @@ def tally():
         row = {"id": number, "url": "https://h/", "status": 200, "ok": number % 5 > 0, "attempts": 1, "elapsed_ms": number + 1.0,
                "at": "", "error": "ServerError: 503", "bytes": 100}  # fmt: skip
         attempts = (once, again) if number % 10 == 0 else (once,)
-        made.add(row, SimpleNamespace(request=SimpleNamespace(target=target), attempts=attempts), number / 10)
+        outcome = SimpleNamespace(request=SimpleNamespace(target=target), attempts=attempts, from_cache=False)
+        made.add(row, outcome, number / 10)
     for look in range(50):
         made.sample(look / 5, in_flight=4, queued=7, paused=float(look > 40), held={"pace": int(look < 10)})
     return made

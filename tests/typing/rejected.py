@@ -69,7 +69,7 @@ async def options(api: Client, sync: BlockingClient) -> None:
     api.websocket("/", heartbeat="20")  # wrong
     sync.websocket("/", tiemout=3)  # wrong
     api.paginate("/", by=Cursor(), tiemout=3)  # wrong
-    api.paginate("/", by=Cursor(), json={})  # wrong
+    api.paginate("/", by=Cursor(), data=b"")  # wrong
     sync.paginate("/", by=Cursor(), tiemout=3)  # wrong
     api.map(["/"], json={})  # wrong
     api.map(["/"], timeout="5")  # wrong

@@ -55,7 +55,7 @@ def test_the_language_decides_nothing_but_the_language():
 def test_the_format_has_a_number_that_changes_with_its_fields():
     """A store that outlives the process reads what another version has written: change FORMAT with the fields."""
     assert (FORMAT, Stored._fields) == (
-        2,
+        3,
         (
             "identity", "varies", "response_time", "initial_age", "fresh_for", "no_cache", "must_revalidate",
             "stale_if_error", "stale_while_revalidate", "immutable", "status", "version", "fields", "content",
