@@ -92,7 +92,8 @@ class Background:
             self.failed += 1
         except Exception as error:
             self.failed += 1
-            context = {"message": "work in the background failed", "exception": error, "task": task}
+            # without the task: from Python 3.12 on the handler would run in its context, which is entered already
+            context = {"message": "work in the background failed", "exception": error}
             asyncio.get_running_loop().call_exception_handler(context)
         finally:
             timer.cancel()
