@@ -17,7 +17,7 @@ __all__ = ["check"]
 
 _TOKEN = r"[A-Za-z0-9!#$%&'*+.^_`|~-]+"  # noqa: S105 - RFC 9110 §5.6.2
 _PARAMETER = rf"\s*;\s*{_TOKEN}\s*=\s*(?:{_TOKEN}|\"[^\"]*\")"
-_MEDIA_TYPE = re.compile(rf"(?:\*|{_TOKEN})/(?:\*|{_TOKEN})(?:{_PARAMETER})*\s*;?\s*\Z")
+_MEDIA_TYPE = re.compile(rf"(?:\*|{_TOKEN})/(?:\*|{_TOKEN})(?:{_PARAMETER})*(?:\s*;)?\s*\Z")
 _VERSIONS = {
     "2.0": re.compile(r"2\.0\Z"), "3.0": re.compile(r"3\.0\.[0-4](-.+)?\Z"), "3.1": re.compile(r"3\.1\.[0-2](-.+)?\Z"),
     "3.2": re.compile(r"3\.2\.[0-9]+(-.+)?\Z"),
